@@ -1,0 +1,39 @@
+# Every target sets up .venv by itself the first time. After that, none of them needs the network.
+# To use another Python: make clean, then make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.core ## Watch two peers talk, message by message
+	@$(VENV_PYTHON) -m hobgoblin demo
+
+test: .venv/.test ## Run the tests; syrup, captp and vat need 95 % branch coverage
+	@$(VENV_PYTHON) -m pytest --quiet --cov --cov-report=
+	@status=0; for package in syrup captp vat; do \
+		printf '\nBranch coverage of %s, at least 95 %%:\n' $$package; \
+		$(VENV_PYTHON) -m coverage report --include="*/hobgoblin/$$package/*" \
+			--show-missing --skip-covered --precision=2 --fail-under=95 || status=1; \
+	done; exit $$status
+
+lint: .venv/.lint ## Check format, style and types (ruff, mypy, pyright)
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m mypy
+	@$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
+
+bench: .venv/.core ## Measure speed and memory
+	@$(VENV_PYTHON) benchmarks
+
+clean: ## Remove .venv, caches and build output
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
+	@find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.core .venv/.test .venv/.lint: .venv/.%: pyproject.toml
+	@sh tools/venv.sh '$(PYTHON)' $*
