@@ -1,0 +1,138 @@
+"""Every exception that hobgoblin raises or breaks a promise with.
+
+::
+
+    HobgoblinError
+    ├── SyrupError            bytes that are no canonical Syrup, or a value that has no Syrup form
+    ├── LocatorError          text or a record that names no peer or no sturdyref
+    ├── NotPassable           a value that can't leave its vat; names the path, e.g. ``args[1]["size"]``
+    ├── NotNear               a synchronous call on an object of another vat, or on an unresolved promise
+    ├── NotInVat              spawn, become or on used where no vat is running
+    ├── ProtocolError         the peer broke the protocol; its session is over
+    ├── NetlayerError         a channel could not be opened, listened on or kept
+    ├── BrokenPromise         a promise broke with a reason that is no exception
+    │   └── RemoteError       the other side reported that a call failed
+    ├── SessionSevered        the session that carried a reference has ended
+    ├── VatStopped            the vat of the target has been stopped
+    ├── PromiseCycle          a promise was resolved to itself
+    └── Refused               a failure meant for the caller; subclass it for your own
+        ├── NoSuchMethod      the target declares no such method
+        ├── BadArguments      the arguments do not fit the method
+        └── NotATarget        a message was sent to plain data
+
+`Refused` and its subclasses cross a session with their message. Of every other exception the
+caller on another machine learns an error id and nothing else.
+"""
+
+__all__ = [
+    "BadArguments",
+    "BrokenPromise",
+    "HobgoblinError",
+    "LocatorError",
+    "NetlayerError",
+    "NoSuchMethod",
+    "NotATarget",
+    "NotInVat",
+    "NotNear",
+    "NotPassable",
+    "PromiseCycle",
+    "ProtocolError",
+    "Refused",
+    "RemoteError",
+    "SessionSevered",
+    "SyrupError",
+    "VatStopped",
+]
+
+
+class HobgoblinError(Exception):
+    """The root of all of them."""
+
+
+class SyrupError(HobgoblinError, ValueError):
+    """Bytes that are no canonical Syrup within the limits, or a value that has no Syrup form.
+
+    ``offset`` is the index of the offending octet in the stream (``None`` when encoding);
+    ``path`` leads from the outermost value to the offending one, e.g. ``$[1]["size"]``.
+    """
+
+    def __init__(self, problem: str, *, offset: int | None = None, path: str = "$") -> None:
+        self.problem = problem
+        self.offset = offset
+        self.path = path
+        where = path if offset is None else f"octet {offset}, {path}"
+        super().__init__(f"{problem} (at {where})")
+
+
+class LocatorError(HobgoblinError, ValueError):
+    """Text or a record that names no peer, or no object of a peer."""
+
+
+class NotPassable(HobgoblinError, TypeError):
+    """A value that can't leave its vat. ``path`` names it: ``args[1]["size"]``, ``result``."""
+
+    def __init__(self, problem: str, path: str) -> None:
+        self.problem = problem
+        self.path = path
+        super().__init__(f"{path}: {problem}")
+
+
+class NotNear(HobgoblinError, TypeError):
+    """`near` was asked for an object that does not live in the running vat."""
+
+
+class NotInVat(HobgoblinError, RuntimeError):
+    """Something that only makes sense inside of a vat was used outside of any."""
+
+
+class ProtocolError(HobgoblinError):
+    """The peer broke the protocol. The session ends with this as its cause."""
+
+
+class NetlayerError(HobgoblinError, OSError):
+    """A channel to a peer could not be opened, listened on or kept."""
+
+
+class BrokenPromise(HobgoblinError):
+    """A promise broke with a reason that is no exception. ``reason`` is that value, unchanged."""
+
+    def __init__(self, reason: object) -> None:
+        self.reason = reason
+        super().__init__(f"promise broken: {reason!r}")
+
+
+class RemoteError(BrokenPromise):
+    """The other side reported that a call failed. ``message`` is all that it chose to tell."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.args = (message,)
+
+
+class SessionSevered(HobgoblinError, ConnectionError):
+    """The session that carried a reference has ended; the call may or may not have run."""
+
+
+class VatStopped(HobgoblinError):
+    """The vat of the target has been stopped; the message was not delivered."""
+
+
+class PromiseCycle(HobgoblinError):
+    """A promise was resolved to itself, directly or through other promises."""
+
+
+class Refused(HobgoblinError):
+    """A failure meant for the caller: its message crosses the session as it is."""
+
+
+class NoSuchMethod(Refused, AttributeError):
+    """The target declares no method of that name."""
+
+
+class BadArguments(Refused, TypeError):
+    """The arguments do not fit the method's signature."""
+
+
+class NotATarget(Refused, TypeError):
+    """A message was sent to a promise that turned out to be plain data."""
