@@ -1,0 +1,113 @@
+"""The octets that a decoder holds: each is copied a bounded number of times, however it arrives."""
+
+from __future__ import annotations
+
+__all__ = ["OctetSource"]
+
+
+class OctetSource:
+    """What was fed and is not used yet, and where in the stream it lies.
+
+    Octets to be read are ``_data`` from ``_pos`` on, then ``_tail``; ``_base`` is the place of
+    ``_data[0]`` in the stream. A reader works on ``_data`` and calls `_join` when it runs into its
+    end. When it can't go on it calls `_wait`, and `_refill` before it tries again.
+    """
+
+    __slots__ = (
+        "_base",
+        "_data",
+        "_keeping",
+        "_kept",
+        "_kept_base",
+        "_need",
+        "_pos",
+        "_run",
+        "_run_most",
+        "_tail",
+    )
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._pos = 0
+        self._base = 0
+        self._tail = bytearray()
+        # What `_wait` was told: `_tail` begins with a token that needs at least so many octets; or with
+        # a number of which so many digits are known, and that may have so many before it is an error.
+        self._need = 0
+        self._run = 0
+        self._run_most = 0
+        # Used octets that may be asked for once more.
+        self._keeping = False
+        self._kept: bytes | bytearray = b""
+        self._kept_base = 0
+
+    def _append(self, octets: bytes) -> None:
+        if self._pos >= len(self._data) and not self._tail:
+            self._base += len(self._data)
+            self._data = octets
+            self._pos = 0
+        else:
+            self._tail += octets
+
+    def _refill(self) -> bool:
+        """With ``_data`` used up, go on with ``_tail``. False when that can't lead any further yet."""
+        self._base += len(self._data)
+        self._data = b""
+        self._pos = 0
+        have = len(self._tail)
+        if not have or have < self._need:
+            return False
+        if self._run and have <= self._run_most and self._tail[self._run :].isdigit():
+            self._run = have
+            return False
+        self._data = bytes(self._tail)
+        self._tail = bytearray()
+        self._need = 0
+        self._run = 0
+        return True
+
+    def _join(self) -> None:
+        """Drop what is used of ``_data`` and append ``_tail`` to the rest."""
+        self._drop()
+        self._data += self._tail
+        self._tail = bytearray()
+
+    def _wait(self, need: int, run: int, run_most: int) -> None:
+        """Set the rest of ``_data`` aside until enough octets have joined it."""
+        self._drop()
+        self._tail += self._data
+        self._data = b""
+        self._need = need
+        self._run = run
+        self._run_most = run_most
+
+    def _drop(self) -> None:
+        if self._keeping:
+            self._kept += self._data[self._kept_base + len(self._kept) - self._base : self._pos]
+        self._base += self._pos
+        self._data = self._data[self._pos :]
+        self._pos = 0
+
+    def _keep(self, place: int) -> None:
+        """From this place on, if not so already, remember octets that are dropped."""
+        if not self._keeping:
+            self._keeping = True
+            self._kept = bytearray()
+            self._kept_base = place
+
+    def _forget(self) -> None:
+        self._keeping = False
+        self._kept = b""
+
+    def _octets(self, start: int, end: int) -> bytes:
+        """The octets between two places in the stream, neither before the one given to `_keep`."""
+        if start >= self._base:
+            return self._data[start - self._base : end - self._base]
+        kept = bytes(self._kept[start - self._kept_base : end - self._kept_base])
+        return kept + self._data[: max(end - self._base, 0)]
+
+    def _clear(self) -> None:
+        self._data = b""
+        self._pos = 0
+        self._tail = bytearray()
+        self._forget()

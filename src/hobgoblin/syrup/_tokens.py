@@ -1,0 +1,67 @@
+"""The small parts that Syrup's values are read from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import re
+from struct import Struct
+from typing import Final
+
+from hobgoblin.syrup._containers import LABEL
+
+__all__ = [
+    "DIGITS",
+    "DOUBLE",
+    "HEADS",
+    "NAN",
+    "NO_HEADS",
+    "NO_VALUE",
+    "TOO_DEEP",
+    "TOO_LONG",
+    "TOO_MANY",
+    "Wrong",
+    "no_name",
+    "number",
+    "text",
+]
+
+DIGITS: Final = re.compile(rb"[0-9]+")
+DOUBLE: Final = Struct(">d")
+NAN: Final = b"\x7f\xf8\x00\x00\x00\x00\x00\x00"
+
+HEADS: Final = {b"%d'" % size: size + 3 for size in range(10, 100)}
+"""How many octets a symbol takes, by its first three."""
+NO_HEADS: Final[dict[bytes, int]] = {}
+
+TOO_MANY: Final = "the message holds more values than the limit"
+TOO_DEEP: Final = "the message is nested deeper than the limit"
+TOO_LONG: Final = "a number has more digits than the limit"
+NO_VALUE: Final = "no value begins with this octet"
+
+
+class Wrong(Exception):
+    """What stands at ``index`` of the octets at hand is refused; the decoder adds the path."""
+
+    def __init__(self, problem: str, index: int) -> None:
+        self.problem = problem
+        self.index = index
+
+
+def no_name(kind: int) -> str:
+    """What is wrong with any value but a name, where one has to come."""
+    return "a record begins with a symbol" if kind == LABEL else "a struct's keys are strings or symbols"
+
+
+def text(raw: bytes, index: int) -> str:
+    """Read strict UTF-8: no surrogates, nothing overlong."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as failure:
+        raise Wrong("a text is not UTF-8", index + failure.start) from None
+
+
+def number(digits: bytes, index: int) -> int:
+    """Read decimal digits."""
+    try:
+        return int(digits)
+    except ValueError:
+        raise Wrong("this interpreter is set to refuse integers of so many digits", index) from None

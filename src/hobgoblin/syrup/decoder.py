@@ -1,0 +1,77 @@
+"""Syrup octets to values: `decode` for one value, `Decoder` for a stream of them."""
+
+from __future__ import annotations
+
+from hobgoblin.errors import SyrupError
+from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors, NeedMore, ValueReader
+from hobgoblin.values import DEFAULT_LIMITS, Limits
+
+__all__ = ["NEED_MORE", "Constructors", "Decoder", "NeedMore", "decode"]
+
+
+class Decoder(ValueReader):
+    """Reads a raw stream of Syrup values, which say themselves where they end.
+
+    ``constructors`` maps record labels to builders of the decoded value; a record with any other
+    label arrives as `Record`. ``limits`` hold for each top-level value. Give octets with `feed`
+    and take values with `next` until it returns `NEED_MORE`.
+
+    The first error is final: every later `next` raises it again and `feed` does nothing.
+    """
+
+    __slots__ = ("_failure",)
+
+    def __init__(
+        self, *, constructors: Constructors = NO_CONSTRUCTORS, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        ValueReader.__init__(self, constructors, limits)
+        self._failure: Exception | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take octets in. Nothing is read of them before `next`."""
+        if self._failure is None:
+            self._append(data if type(data) is bytes else bytes(memoryview(data)))
+
+    def next(self) -> object:
+        """Return the next complete value, or `NEED_MORE`.
+
+        Raises `SyrupError` as soon as no octets to come could make the value acceptable, with the
+        offset counted from the first octet ever fed. What a constructor raises passes through.
+        """
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        try:
+            return self._read()
+        except Exception as failure:
+            self._die(failure)
+            raise
+        except BaseException:
+            self._die(SyrupError("the decoder was interrupted", offset=self._base + self._pos))
+            raise
+
+    @property
+    def pending(self) -> bool:
+        """Whether octets are held that `next` has not turned into a value."""
+        return self._stop >= 0 or self._pos < len(self._data) or len(self._tail) > 0
+
+    def _die(self, failure: Exception) -> None:
+        self._failure = failure
+        self._abandon()
+
+
+def decode(
+    data: bytes, *, constructors: Constructors = NO_CONSTRUCTORS, limits: Limits = DEFAULT_LIMITS
+) -> object:
+    """Return the one value that ``data`` encodes.
+
+    Arguments and errors are those of `Decoder`; octets missing at the end or left over after the
+    value are a `SyrupError` too.
+    """
+    decoder = Decoder(constructors=constructors, limits=limits)
+    decoder.feed(data)
+    value = decoder.next()
+    if value is NEED_MORE:
+        raise SyrupError("the octets end inside a value", offset=len(data), path=decoder._path())
+    if decoder.pending:
+        raise SyrupError("octets follow the value", offset=decoder._base + decoder._pos)
+    return value

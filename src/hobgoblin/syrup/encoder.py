@@ -1,0 +1,173 @@
+"""Values to Syrup octets, in canonical form but for the order of keys, which can be chosen.
+
+Spec: protocol description sections 1.1 (grammar), 1.2 (canonical form), 0.3 (order of keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import length_hint
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from hobgoblin.errors import SyrupError
+from hobgoblin.syrup._containers import field_step, join_steps, key_step
+from hobgoblin.syrup._forms import (
+    SYMBOLS,
+    Encoders,
+    HalfSet,
+    HalfStruct,
+    KeyOrder,
+    NoForm,
+    Plain,
+    double,
+    integer,
+    octets,
+    string,
+    substitute,
+    symbol,
+)
+from hobgoblin.syrup._tokens import TOO_DEEP, TOO_MANY
+from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
+
+__all__ = ["Encoders", "KeyOrder", "encode"]
+
+_Container: TypeAlias = Plain | HalfStruct | HalfSet | None
+_Frame: TypeAlias = tuple[Iterator[Any], _Container, bytes]
+"""What is still to be written of a container, the container, and the octet that closes it."""
+
+_NO_ENCODERS: Final[Encoders] = MappingProxyType({})
+_CONTAINERS: Final = frozenset((Record, tuple, list, dict, MappingProxyType, SyrupSet))
+_SMALL: Final = tuple(b"%d+" % number for number in range(100))
+_LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
+_TOO_LARGE: Final = "the message is larger than the limit"
+
+
+def encode(
+    value: object,
+    *,
+    encoders: Encoders = _NO_ENCODERS,
+    key_order: KeyOrder = KeyOrder.DECODED,
+    limits: Limits = DEFAULT_LIMITS,
+) -> bytes:
+    """Return the Syrup encoding of a value.
+
+    ``encoders`` are asked about types that Syrup has not; octets that one returns are taken as
+    they are and count as one value. ``limits`` are those that `decode` would hold the result to.
+
+    Raises `SyrupError` for a value that has no encoding or passes a limit: it names the path and
+    the type, never the value. What an encoder raises passes through.
+    """
+    parts: list[bytes] = []
+    write = parts.append
+    stack: list[_Frame] = []
+    values: Iterator[Any] = iter((value,))
+    container: _Container = None
+    closing = b""
+    left = limits.elements
+    digits = limits.integer_digits
+    small = len(_SMALL) if digits > 1 else 10
+    counted = 0
+    try:
+        while True:
+            for item in values:
+                if not left:
+                    raise NoForm(TOO_MANY)
+                left -= 1
+                if type(item) is Symbol:
+                    part = SYMBOLS.get(item.name) or symbol(item.name)
+                elif type(item) is int:
+                    part = _SMALL[item] if 0 <= item < small else integer(item, digits)
+                elif type(item) is str:
+                    part = string(item)
+                elif type(item) is bytes:
+                    part = octets(item)
+                elif item is True:
+                    part = b"t"
+                elif item is False:
+                    part = b"f"
+                elif type(item) is float:
+                    part = double(item)
+                else:
+                    inner: Plain = item if type(item) in _CONTAINERS else substitute(item, encoders, digits)
+                    if type(inner) is not bytes:
+                        if len(stack) >= limits.depth:
+                            raise NoForm(TOO_DEEP)
+                        outer = (values, container, closing)
+                        if isinstance(inner, Record):
+                            if not left:
+                                raise NoForm(TOO_MANY)
+                            left -= 1
+                            label = inner.label
+                            if type(label) is not Symbol or type(inner.fields) is not tuple:
+                                raise _odd_record(inner)
+                            write(b"<")
+                            head = SYMBOLS.get(label.name) or symbol(label.name)
+                            values = iter(inner.fields)
+                            container = inner
+                            closing = b">"
+                        elif isinstance(inner, (tuple, list)):
+                            head = b"["
+                            values = iter(inner)
+                            container = inner
+                            closing = b"]"
+                        elif isinstance(inner, SyrupSet):
+                            head = b"#"
+                            half = HalfSet(inner.items, len(parts) + 1)
+                            values = iter(half.items[:1])
+                            container = half
+                            closing = b"$"
+                        else:
+                            head = b"{"
+                            struct = HalfStruct(inner, key_order)
+                            values = iter(struct.entries)
+                            container = struct
+                            closing = b"}"
+                        stack.append(outer)
+                        write(head)
+                        break
+                    part = inner
+                write(part)
+                if len(part) >= _LARGE:
+                    counted += len(part)
+                    if counted > limits.message_bytes:
+                        raise NoForm(_TOO_LARGE)
+            else:
+                if not stack:
+                    break
+                ended = container
+                if isinstance(ended, HalfSet) and ended.advance(len(parts)):
+                    values = iter((ended.items[ended.index],))
+                    continue
+                end = closing
+                values, container, closing = stack.pop()
+                if isinstance(ended, HalfSet):
+                    ended.sort(parts)
+                write(end)
+    except NoForm as wrong:
+        raise SyrupError(str(wrong), path=_path([*stack, (values, container, closing)])) from None
+    encoded = b"".join(parts)
+    if len(encoded) > limits.message_bytes:
+        raise SyrupError(_TOO_LARGE)
+    return encoded
+
+
+def _odd_record(record: Record) -> NoForm:
+    if type(record.label) is not Symbol:
+        return NoForm(f"a record's label is a Symbol, not {type(record.label).__name__}")
+    return NoForm(f"a record's fields are a tuple, not {type(record.fields).__name__}")
+
+
+def _path(frames: list[_Frame]) -> str:
+    steps: list[str] = []
+    for values, container, _ in frames:
+        if isinstance(container, HalfSet):
+            steps.append(f"#[{container.index}]")
+        elif isinstance(container, HalfStruct):
+            index = len(container.entries) - length_hint(values) - 1
+            steps.append(key_step(container.entries[index - index % 2]))
+        elif isinstance(container, Record):
+            steps.append(field_step(container.label, len(container.fields) - length_hint(values) - 1))
+        elif isinstance(container, (tuple, list)):
+            steps.append(f"[{len(container) - length_hint(values) - 1}]")
+    return join_steps(steps)
