@@ -1,0 +1,131 @@
+"""What netlayers over sockets have in common: an accept loop, and channels on sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Final, final
+
+from hobgoblin.errors import NetlayerError
+from hobgoblin.locators import PeerLocator
+from hobgoblin.netlayers.base import BaseNetlayer
+from hobgoblin.netlayers.channel import Channel, Handler
+from hobgoblin.netlayers.stream import StreamChannel, adopt
+from hobgoblin.syrup.framing import Framing
+
+__all__ = ["BACKLOG", "Listener", "SocketNetlayer"]
+
+BACKLOG: Final = 1024
+"""Connections the kernel may hold for us until we accept them (it has its own bound, too)."""
+
+_ACCEPTS_PER_TURN: Final = 64
+_RETRY_SECONDS: Final = 1.0
+
+_log = logging.getLogger("hobgoblin.netlayers")
+
+
+@final
+class Listener:
+    """Accepts on a listening socket, in the running loop, until closed. Owns the socket.
+
+    asyncio's own server would do, but for two faults. When file descriptors run out, CPython 3.11 logs
+    the error and starts a timer a hundred times over, and all of those timers fail if the server is
+    closed meanwhile; and what it has accepted in the turn in which it is closed it leaks.
+    """
+
+    def __init__(self, sock: socket.socket, accepted: Callable[[socket.socket], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._accepted = accepted
+        self._retry: asyncio.TimerHandle | None = None
+        sock.setblocking(False)
+        self._loop.add_reader(sock, self._ready)
+
+    def close(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+
+    def _ready(self) -> None:
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                sock, _address = self._sock.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # EMFILE and its like: the socket stays ready, so without a pause this would spin.
+                _log.error("cannot accept: %s; trying again in %g s", error.strerror, _RETRY_SECONDS)
+                self._loop.remove_reader(self._sock)
+                self._retry = self._loop.call_later(_RETRY_SECONDS, self._resume)
+                return
+            self._accepted(sock)
+
+    def _resume(self) -> None:
+        self._loop.add_reader(self._sock, self._ready)
+
+
+class SocketNetlayer(BaseNetlayer):
+    """A netlayer over stream sockets. Subclasses bind, connect and name them."""
+
+    _listener: Listener | None = None
+
+    def __init__(self, transport: str, designator: str, framing: Framing, max_channels: int) -> None:
+        super().__init__(transport, designator, framing, max_channels)
+        self._adopting: set[asyncio.Task[None]] = set()
+
+    @abstractmethod
+    async def _bind(self) -> tuple[socket.socket, Mapping[str, str]] | None:
+        """Return a socket that listens and the hints that lead to it, or ``None`` without an address."""
+
+    @abstractmethod
+    async def _connect(self, locator: PeerLocator) -> tuple[socket.socket, str]:
+        """Return a connected socket and the channel's description. Raise `NetlayerError`."""
+
+    @abstractmethod
+    def _name_of(self, sock: socket.socket) -> str:
+        """Return the description of a channel accepted on ``sock``."""
+
+    async def _start(self) -> Mapping[str, str] | None:
+        bound = await self._bind()
+        if bound is None:
+            return None
+        sock, hints = bound
+        self._listener = Listener(sock, self._arrived)
+        return hints
+
+    def _stop(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    async def _dial(self, locator: PeerLocator, handler: Handler) -> Channel:
+        sock, description = await self._connect(locator)
+        if self._closed:
+            sock.close()
+            self._check_open()
+        channel = self._dialled_channel(handler, description)
+        try:
+            await adopt(sock, channel)
+        except OSError as error:
+            raise NetlayerError(f"the channel {description} broke while it opened: {error}") from error
+        return channel
+
+    def _arrived(self, sock: socket.socket) -> None:
+        channel = self._accepted_channel(self._name_of(sock))
+        if channel is None:
+            sock.close()
+            return
+        task = asyncio.get_running_loop().create_task(adopt(sock, channel))
+        self._adopting.add(task)
+        task.add_done_callback(lambda task: self._adopted(task, sock, channel))
+
+    def _adopted(self, task: asyncio.Task[None], sock: socket.socket, channel: StreamChannel) -> None:
+        self._adopting.discard(task)
+        if not channel.opened and not channel.gone.done():  # cancelled before its first step
+            sock.close()
+            channel.connection_lost(None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("%s broke while it opened: %s", channel.description, error)

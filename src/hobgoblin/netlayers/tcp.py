@@ -1,0 +1,155 @@
+"""TCP without any protection: for tests, examples and the conformance suite."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, Final, Literal
+
+from hobgoblin.errors import NetlayerError
+from hobgoblin.locators import PeerLocator
+from hobgoblin.netlayers.base import MAX_CHANNELS
+from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
+from hobgoblin.netlayers.stream import one_line
+from hobgoblin.syrup.framing import Framing
+
+__all__ = ["TcpTestingOnly"]
+
+_TRANSPORT: Final = "tcp-testing-only"
+_FRAMINGS: Final = {"prefixed": Framing.PREFIXED, "raw": Framing.RAW}
+_HOST: Final = re.compile(r"[0-9A-Za-z.:%_-]{1,255}", re.ASCII)
+_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+
+class TcpTestingOnly(SocketNetlayer):
+    """Channels over plain TCP: nothing is encrypted and nobody has to prove who they are.
+
+    Hence it neither listens on nor dials anything but loopback addresses: what counts is the address that
+    a name resolves to.
+
+    Args:
+        host: a name or an address to listen on. Of several addresses it is the first; locators name it
+            as it is given here.
+        port: the port to listen on; 0 for any free one. Locators name the real one.
+        designator: what we are known as; by default 32 random hexadecimal digits.
+        framing: what we speak where we dial; ``"raw"`` for the OCapN conformance suite. A channel that is
+            accepted may speak either.
+        listen: ``False`` to dial only.
+        allow_remote: dial and listen on any address. Everybody on the way can read and change everything.
+        max_channels: how many accepted channels there may be at a time; one more is closed at once.
+
+    Raises:
+        ValueError: ``framing``, ``port`` or ``max_channels`` is none of these.
+        LocatorError: ``designator`` is none that a locator can hold.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        designator: str | None = None,
+        framing: Literal["prefixed", "raw"] = "prefixed",
+        listen: bool = True,
+        allow_remote: bool = False,
+        max_channels: int = MAX_CHANNELS,
+    ) -> None:
+        if framing not in _FRAMINGS:
+            raise ValueError(f"framing is {framing!r}; it must be 'prefixed' or 'raw'")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port is {port}; it must be within 0 (any free one) and 65535")
+        self._host = host
+        self._port = port
+        self._listens = listen
+        self._allow_remote = allow_remote
+        super().__init__(_TRANSPORT, designator or secrets.token_hex(16), _FRAMINGS[framing], max_channels)
+
+    async def _bind(self) -> tuple[socket.socket, Mapping[str, str]] | None:
+        if not self._listens:
+            return None
+        where = f"cannot listen on {_endpoint(self._host, self._port)}:"
+        family, address = (await self._resolve(where, self._host, self._port))[0]
+        self._check_open()
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                # After a restart the port is ours again at once, though old connections are in TIME_WAIT.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind(address)
+                sock.listen(BACKLOG)
+            except BaseException:
+                sock.close()
+                raise
+        except OSError as error:
+            raise NetlayerError(
+                f"{where} {error.strerror}; choose another port, or port 0 for any free one"
+            ) from error
+        return sock, {"host": self._host, "port": str(sock.getsockname()[1])}
+
+    async def _connect(self, locator: PeerLocator) -> tuple[socket.socket, str]:
+        host, port = locator.hints.get("host"), locator.hints.get("port")
+        if host is None or port is None:
+            raise NetlayerError(
+                f"cannot dial {one_line(locator.designator)}: its locator lacks a host or port hint, so "
+                "that peer does not listen; it has to dial us"
+            )
+        number = int(port) if _PORT.fullmatch(port) else 0
+        if not 1 <= number <= 65535:
+            raise NetlayerError(
+                f"cannot dial {one_line(locator.designator)}: the port hint {one_line(port)!r} is no number "
+                "within 1 and 65535; the locator is wrong"
+            )
+        endpoint = _endpoint(host, number)
+        where = f"cannot dial {endpoint}:"
+        failure: OSError | None = None
+        for family, address in await self._resolve(where, host, number):
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                try:
+                    sock.setblocking(False)
+                    await asyncio.get_running_loop().sock_connect(sock, address)
+                except BaseException:
+                    sock.close()
+                    raise
+            except OSError as error:
+                failure = error
+            else:
+                return sock, endpoint
+        reason = failure.strerror if failure is not None else "the name has no address"
+        raise NetlayerError(f"{where} {reason}; is the server running?") from failure
+
+    def _name_of(self, sock: socket.socket) -> str:
+        try:
+            host, port = sock.getpeername()[:2]
+        except OSError:  # gone again already
+            return f"{_TRANSPORT}:unknown"
+        return _endpoint(host, port)
+
+    async def _resolve(self, where: str, host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+        """Return the addresses of ``host``, all of them allowed. Use these and do not resolve it again."""
+        if not _HOST.fullmatch(host):
+            raise NetlayerError(f"{where} that is no host name and no address")
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no valid name"
+            raise NetlayerError(f"{where} the host can't be resolved: {reason}; check its name") from error
+        if not self._allow_remote:
+            for *_, address in found:
+                if not ip_address(address[0]).is_loopback:
+                    raise NetlayerError(
+                        f"{where} {address[0]} is not a loopback address, and {_TRANSPORT} neither encrypts "
+                        "nor authenticates; use another netlayer, or allow_remote=True in a network you trust"
+                    )
+        return [(family, address) for family, _kind, _protocol, _name, address in found]
+
+
+def _endpoint(host: str, port: int) -> str:
+    host = one_line(host)
+    return f"{_TRANSPORT}:[{host}]:{port}" if ":" in host else f"{_TRANSPORT}:{host}:{port}"

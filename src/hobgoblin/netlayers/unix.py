@@ -1,0 +1,228 @@
+"""Unix domain sockets: peers on one machine, told apart by who may open a file."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import socket
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from hobgoblin.errors import NetlayerError
+from hobgoblin.locators import PeerLocator
+from hobgoblin.netlayers.base import MAX_CHANNELS
+from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
+from hobgoblin.netlayers.stream import one_line
+from hobgoblin.syrup.framing import Framing
+
+__all__ = ["Unix"]
+
+_PATH_OCTETS: Final = 107 if sys.platform == "linux" else 103
+_BUSY_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Unix(SocketNetlayer):
+    """Channels over Unix domain sockets, in OCapN's usual framing.
+
+    The designator is made from the absolute path, so a URI is good again after a restart. Nobody is
+    authenticated beyond the permissions of the file: keep it in a directory of your own. Two servers must
+    not start on one path at the same moment: each could take the other's file, on which nobody answers
+    yet, for a stale one.
+
+    Args:
+        path: the socket file to listen on; by default we do not listen, and only dial.
+        mode: the permission bits of that file: whoever may write to it may connect.
+        max_channels: how many accepted channels there may be at a time; one more is closed at once.
+
+    >>> Unix("/run/user/1000/captp.sock").location.designator
+    'fabto5serylsngh6ddqqcbd7ahwp2iyj'
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        mode: int = 0o600,
+        max_channels: int = MAX_CHANNELS,
+    ) -> None:
+        self._path: str | None = None if path is None else os.path.abspath(path)
+        self._mode = mode
+        self._file_id: tuple[int, int] | None = None
+        self._arrivals = 0
+        designator = secrets.token_hex(16) if self._path is None else _designator(self._path)
+        super().__init__("unix", designator, Framing.PREFIXED, max_channels)
+
+    async def _bind(self) -> tuple[socket.socket, Mapping[str, str]] | None:
+        path = self._path
+        if path is None:
+            return None
+        problem = _path_problem(path)
+        if problem:
+            raise NetlayerError(f"cannot listen on {one_line(path)}: {problem}")
+        _make_way(path)
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.bind(path)
+                found = os.lstat(path)
+                self._file_id = (found.st_dev, found.st_ino)
+                # Nobody can connect before listen(), so there is no moment at which the mode is too wide,
+                # and no need to change the umask of the whole process.
+                os.chmod(path, self._mode)
+                sock.listen(BACKLOG)
+            except BaseException:
+                self._remove_file()
+                sock.close()
+                raise
+        except OSError as error:
+            raise NetlayerError(
+                f"cannot listen on {one_line(path)}: {_listen_reason(path, error)}"
+            ) from error
+        return sock, {"path": path}
+
+    def _stop(self) -> None:
+        self._remove_file()  # first: while our socket is open, no other file can get its inode number
+        super()._stop()
+
+    def _remove_file(self) -> None:
+        if self._path is None or self._file_id is None:
+            return
+        with contextlib.suppress(OSError):
+            found = os.lstat(self._path)
+            if (found.st_dev, found.st_ino) == self._file_id:
+                os.unlink(self._path)
+        self._file_id = None
+
+    async def _connect(self, locator: PeerLocator) -> tuple[socket.socket, str]:
+        path = locator.hints.get("path")
+        if path is None:
+            raise NetlayerError(
+                f"cannot dial {one_line(locator.designator)}: its locator has no path hint, so that peer "
+                "does not listen; it has to dial us"
+            )
+        problem = _path_problem(path)
+        if problem:
+            raise NetlayerError(f"cannot dial {one_line(path)}: {problem}")
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                await _connect_patiently(sock, path)
+            except BaseException:
+                sock.close()
+                raise
+        except OSError as error:
+            raise NetlayerError(f"cannot dial {one_line(path)}: {_dial_reason(path, error)}") from error
+        return sock, f"unix:{one_line(path)}"
+
+    def _name_of(self, sock: socket.socket) -> str:
+        self._arrivals += 1
+        return f"unix:{one_line(self._path or '')}#{self._arrivals}"
+
+
+def _designator(path: str) -> str:
+    digest = hashlib.sha256(os.fsencode(path)).digest()
+    return base64.b32encode(digest).decode("ascii").lower()[:32]
+
+
+def _path_problem(path: str) -> str | None:
+    """Return why ``path`` can't name a socket, or ``None``. Asks the path only, not the disk."""
+    if not os.path.isabs(path):
+        return "the path is not absolute; give it in full"
+    if "\0" in path:
+        return "the path has a NUL character in it"
+    try:
+        octets = len(path.encode())
+    except UnicodeEncodeError:
+        return "the path is not valid UTF-8, so no locator can hold it; choose another one"
+    if octets > _PATH_OCTETS:
+        return f"the path has {octets} octets, the system allows {_PATH_OCTETS}; choose a shorter one"
+    return None
+
+
+def _make_way(path: str) -> None:
+    """Remove a socket file on which nobody answers. Raise `NetlayerError` if anything else is there."""
+    where = f"cannot listen on {one_line(path)}:"
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise NetlayerError(
+                f"{where} it exists and is not a socket; it is left untouched, choose another path"
+            )
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)  # a server whose queue is full must not hold us up
+            probe.connect(path)
+    except FileNotFoundError:
+        return
+    except ConnectionRefusedError:
+        try:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise NetlayerError(
+                f"{where} the stale socket there cannot be removed: {error.strerror}; remove it by hand"
+            ) from error
+        return
+    except BlockingIOError:
+        pass
+    except NetlayerError:
+        raise
+    except OSError as error:
+        raise NetlayerError(f"{where} {_listen_reason(path, error)}") from error
+    raise NetlayerError(f"{where} it is in use by a running server; stop that one or choose another path")
+
+
+def _listen_reason(path: str, error: OSError) -> str:
+    directory = one_line(os.path.dirname(path))
+    match error.errno:
+        case errno.ENOENT:
+            return f"the directory {directory} does not exist; make it first"
+        case errno.ENOTDIR:
+            return f"{directory} is not a directory; choose another path"
+        case errno.EACCES | errno.EPERM:
+            return f"permission denied in {directory}; choose a directory that you may write to"
+        case errno.EADDRINUSE:
+            return "it is in use by a server that has just started; stop that one or choose another path"
+        case errno.EPROTOTYPE:
+            return "it is a socket of another kind and in use; it is left untouched, choose another path"
+        case _:
+            return error.strerror or str(error)
+
+
+def _dial_reason(path: str, error: OSError) -> str:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return "there is no such file; is the server running?"
+        case errno.EACCES | errno.EPERM:
+            return "permission denied; the server's user must allow it (see the socket's mode)"
+        case errno.ECONNREFUSED | errno.ENOTSOCK if not Path(path).is_socket():
+            return "it is not a socket; the locator names a wrong path"
+        case errno.ECONNREFUSED:
+            return "nobody listens there, the socket file is stale; start the server again"
+        case errno.EPROTOTYPE:
+            return "it is a socket of another kind; the locator names a wrong path"
+        case errno.EAGAIN:
+            return "the server is there but accepts nobody, its queue is full; try again later"
+        case _:
+            return error.strerror or str(error)
+
+
+async def _connect_patiently(sock: socket.socket, path: str) -> None:
+    """Connect, and wait a while for a server whose queue is full.
+
+    Not ``loop.sock_connect``: it takes the EAGAIN of a full queue for a connection under way.
+    """
+    for seconds in _BUSY_SECONDS:
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            await asyncio.sleep(seconds)
+        else:
+            return
+    sock.connect(path)
