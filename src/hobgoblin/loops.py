@@ -1,0 +1,231 @@
+"""Vats on asyncio: the host that gives vats and promises a thread and an event loop.
+
+Every loop has one `LoopHost`, made when it is first needed; vats of one loop share it. The loop is
+always the user's choice: whatever runs the program, uvloop included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import suppress
+from contextvars import Context
+from threading import get_ident
+from time import perf_counter
+from typing import Any, final
+from weakref import WeakSet, WeakValueDictionary
+
+from hobgoblin.refs import BROKEN, FULFILLED, Promise, current_home
+from hobgoblin.vat import Vat
+
+__all__ = ["LoopHost", "VatThread", "host_of", "spawn_vat"]
+
+_EAGER = sys.version_info >= (3, 12)
+
+
+@final
+class LoopHost:
+    """An asyncio event loop and its thread, as the host of vats."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ident = get_ident()
+        self._vats: WeakSet[Vat] = WeakSet()
+        self.clock = perf_counter
+        self._end = self._stop_vats()
+        if loop.is_running():
+            # The loop finishes this generator when it shuts down: it has no other way to tell us.
+            with suppress(StopIteration):
+                self._end.__anext__().send(None)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def here(self) -> bool:
+        return get_ident() == self._ident
+
+    def new_vat(self, name: str) -> Vat:
+        """Make a vat that stops when this loop shuts down."""
+        vat = Vat(self, name=name)
+        self._vats.add(vat)
+        return vat
+
+    async def _stop_vats(self) -> AsyncGenerator[None]:
+        vats = self._vats  # and not self: the loop must not keep its host alive
+        del self
+        try:
+            yield
+        finally:
+            for vat in tuple(vats):
+                vat.stop()
+
+    def post(self, callback: Callable[..., object], *args: object) -> None:
+        try:
+            if get_ident() == self._ident:
+                self._loop.call_soon(callback, *args)
+            else:
+                self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            # The loop is closed and its thread gone. What is left of it are promises, and whoever
+            # waits for one must still be told; there is no thread left that this could disturb.
+            callback(*args)
+
+    def post_in(self, context: Context, callback: Callable[[], object]) -> None:
+        if get_ident() == self._ident:
+            self._loop.call_soon(callback, context=context)
+        else:
+            self._loop.call_soon_threadsafe(callback, context=context)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+        if _EAGER and self._loop.is_running():
+            return asyncio.Task(coroutine, loop=self._loop, context=context, eager_start=True)  # type: ignore[call-arg, unused-ignore]
+        return self._loop.create_task(coroutine, context=context)
+
+    def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
+        """Wait in the loop that is running, which need not be the promise's own.
+
+        In a method of an actor the wait always gives up control once, also when the promise has
+        settled: whatever is awaited, a turn ends there.
+        """
+        here = self.here()
+        promise._heard = True
+        if here and promise._state >= FULFILLED:
+            if current_home.get() is not None:
+                yield
+        else:
+            loop = asyncio.get_running_loop()
+            waiter = _Waiter(loop)
+            promise._listen(waiter)
+            try:
+                yield from waiter.future
+            except BaseException:
+                # Cancelled, or the awaiting coroutine is being closed, perhaps by the collector.
+                if self.here():
+                    promise._unlisten(waiter)
+                else:
+                    self.post(promise._unlisten, waiter)
+                raise
+        if promise._state == BROKEN:
+            # Not with the frames of those who have awaited it before.
+            raise promise._value.with_traceback(promise._trace)
+        return promise._value
+
+
+@final
+class _Waiter:
+    """Wakes the task that awaits a promise."""
+
+    __slots__ = ("future", "ident", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.ident = get_ident()
+        self.future: asyncio.Future[None] = loop.create_future()
+
+    def settled(self, promise: Promise[Any]) -> None:
+        with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+            if get_ident() == self.ident:
+                self._wake()
+            else:
+                self.loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+# Keyed by the loop's id: a host keeps its loop alive, so an id that is in use can't come up again.
+_hosts: WeakValueDictionary[int, LoopHost] = WeakValueDictionary()
+
+
+def host_of(loop: asyncio.AbstractEventLoop) -> LoopHost:
+    """Return the host of a loop. The first call must come from the loop's own thread."""
+    host = _hosts.get(id(loop))
+    if host is None:
+        host = _hosts[id(loop)] = LoopHost(loop)
+    return host
+
+
+def spawn_vat(name: str = "vat") -> Vat:
+    """Make a vat on the running event loop. It stops at the latest when the loop shuts down.
+
+    Raises:
+        RuntimeError: no loop is running in this thread; `VatThread` brings its own.
+    """
+    return host_of(asyncio.get_running_loop()).new_vat(name)
+
+
+@final
+class VatThread:
+    """A vat in a thread of its own, with a loop of its own. A context manager; also without asyncio.
+
+    ::
+
+        with VatThread("cars") as vat:
+            factory = vat.spawn(CarFactory, "Fork")
+
+    Leaving it stops the vat and ends the thread. References to its objects work from every thread.
+    """
+
+    def __init__(self, name: str = "vat") -> None:
+        self._name = name
+        self._ready = threading.Event()
+        self._vat: Vat | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Event = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=f"hobgoblin {name}", daemon=True)
+
+    def start(self) -> Vat:
+        """Start the thread and return its vat.
+
+        Raises:
+            RuntimeError: it has been started before, for a thread can't be used twice; or its loop
+                could not be made.
+        """
+        self._thread.start()
+        self._ready.wait()
+        if self._vat is None:
+            raise RuntimeError(f"the thread of {self._name} could not make a loop")
+        return self._vat
+
+    def stop(self) -> None:
+        """Stop the vat and wait for the thread to end. Idempotent.
+
+        In a turn of this very vat there is no waiting: the thread ends soon after the turn.
+        """
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._over.set)
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def __enter__(self) -> Vat:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Vat:
+        return self.start()
+
+    async def __aexit__(self, *exception: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._serve())
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        vat = self._vat = spawn_vat(self._name)
+        self._ready.set()
+        try:
+            await self._over.wait()
+        finally:
+            vat.stop()

@@ -1,0 +1,32 @@
+"""The object world: vats and their turns, actors, promises. It knows nothing of networks."""
+
+from hobgoblin.vat.actor import Actor, Method, method
+from hobgoblin.vat.vat import Vat, VatHost
+from hobgoblin.vat.verbs import (
+    Function,
+    Resolver,
+    become,
+    near,
+    new_promise,
+    on,
+    send,
+    send_only,
+    spawn,
+)
+
+__all__ = [
+    "Actor",
+    "Function",
+    "Method",
+    "Resolver",
+    "Vat",
+    "VatHost",
+    "become",
+    "method",
+    "near",
+    "new_promise",
+    "on",
+    "send",
+    "send_only",
+    "spawn",
+]

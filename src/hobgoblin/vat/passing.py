@@ -1,0 +1,202 @@
+"""Passing values between objects: data by copy, objects by reference.
+
+What a method receives is what would have arrived from another machine, also when the sender lives
+in the same vat: nothing mutable is ever shared. Atoms are themselves; lists become tuples, mappings
+become read-only copies; actors and functions become references. An exception passes as it is, like
+the reason of a broken promise; only sessions reduce either to what the other side may know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
+from typing import TYPE_CHECKING, Any, Final, cast, final
+
+from hobgoblin.errors import NotPassable
+from hobgoblin.refs import BoundSend, LocalRef, Promise, Ref, RemoteRef
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Keyword, Null, Record, Symbol, Tagged
+from hobgoblin.vat.actor import Actor, reference_to
+
+if TYPE_CHECKING:
+    from hobgoblin.vat.vat import Vat
+
+__all__ = ["pass_arguments", "pass_value"]
+
+_AS_IS: Final = frozenset({bool, bytes, float, type(None), Null, LocalRef, Promise, RemoteRef})
+"""Values that can't change, are the same here and there, and need no look inside."""
+
+_INTEGER_BOUND: Final = 10**DEFAULT_LIMITS.integer_digits
+_DEPTH: Final = DEFAULT_LIMITS.depth - 8
+"""Room is left for what a message wraps around its arguments."""
+
+
+def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
+    """Return ``args`` as the receiver will see them. Functions and unspawned actors join ``vat``.
+
+    Raises:
+        NotPassable: names the argument and the way to the value that can't pass.
+    """
+    for arg in args:
+        kind = type(arg)  # pyright: ignore[reportUnknownVariableType]
+        if kind in _AS_IS:
+            continue
+        if kind is Symbol:
+            if arg.name.isascii():
+                continue
+        elif kind is int:
+            if -_INTEGER_BOUND < arg < _INTEGER_BOUND:
+                continue
+        elif kind is str and arg.isascii():
+            continue
+        break
+    else:
+        return args
+    verbs = 1 if args and type(args[0]) is Symbol else 0
+    passage = _Passage(vat)
+    passed: list[object] = []
+    for index, arg in enumerate(args):
+        try:
+            passed.append(passage.take(arg, 0))
+        except NotPassable as error:
+            name = "the method's name" if index < verbs else f"args[{index - verbs}]"
+            raise NotPassable(error.problem, name + error.path) from None
+    return tuple(passed)
+
+
+def pass_value(value: Any, vat: Vat, name: str) -> object:
+    """Return ``value`` as the receiver will see it; ``name`` is what to call it in an error."""
+    if type(value) in _AS_IS:
+        return value
+    try:
+        return _Passage(vat).take(value, 0)
+    except NotPassable as error:
+        raise NotPassable(error.problem, name + error.path) from None
+
+
+@final
+class _Passage:
+    """One crossing: of the arguments of a message, or of a result.
+
+    What can't pass raises `NotPassable` with the path from there; each level puts its own step in
+    front. So paths cost nothing as long as all is well.
+    """
+
+    __slots__ = ("left", "vat")
+
+    def __init__(self, vat: Vat) -> None:
+        self.vat = vat
+        self.left = DEFAULT_LIMITS.elements
+
+    def take(self, value: Any, depth: int) -> object:
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if kind in _AS_IS:
+            return value
+        if kind is int:
+            if not -_INTEGER_BOUND < value < _INTEGER_BOUND:
+                raise NotPassable(f"an integer of more than {DEFAULT_LIMITS.integer_digits} digits", "")
+            return value
+        if kind is str:
+            return _text(value)
+        if isinstance(value, list | tuple):
+            return self._take_all(cast("Iterable[object]", value), depth)
+        if isinstance(value, Mapping):
+            return self._take_struct(cast("Mapping[object, object]", value), depth)
+        return self._take_rare(value, depth)
+
+    def _take_all(self, values: Iterable[object], depth: int) -> tuple[object, ...]:
+        self._check(depth)
+        passed: list[object] = []
+        try:
+            for value in values:
+                passed.append(self.take(value, depth + 1))
+        except NotPassable as error:
+            raise NotPassable(error.problem, f"[{len(passed)}]{error.path}") from None
+        self._count(len(passed))
+        return tuple(passed)
+
+    def _take_struct(self, values: Mapping[object, object], depth: int) -> Mapping[str, object]:
+        self._check(depth)
+        passed: dict[str, object] = {}
+        for key, value in values.items():
+            if not isinstance(key, str):
+                raise NotPassable(f"keys of a mapping are text, not {type(key).__name__}", "")
+            try:
+                name = _text(str.__str__(key))
+                passed[name] = self.take(value, depth + 1)
+            except NotPassable as error:
+                step = ascii(key)[1:-1].replace('"', '\\"')
+                raise NotPassable(error.problem, f'["{step}"]{error.path}') from None
+        self._count(len(passed))
+        return MappingProxyType(passed)
+
+    def _take_rare(self, value: Any, depth: int) -> object:
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if kind is Symbol or kind is Keyword:
+            self._part(value.name, ".name", depth, text=True)
+            return value
+        if kind is ErrorValue:
+            self._part(value.message, ".message", depth, text=True)
+            return value
+        if kind is Tagged:
+            self._part(value.tag, ".tag", depth, text=True)
+            return Tagged(value.tag, self._part(value.value, ".value", depth))
+        if kind is Record:
+            label = self._part(value.label, ".label", depth)
+            return Record(label, cast("tuple[object, ...]", self._part(value.fields, ".fields", depth)))
+        if isinstance(value, Actor):
+            return reference_to(value) if "_hob_ref" in value.__dict__ else self.vat.spawn(value)
+        if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
+            return self.vat.spawn(value)
+        if isinstance(value, Exception):
+            return value
+        if isinstance(value, bytearray | memoryview | bytes):
+            return bytes(cast("bytes", value))
+        if isinstance(value, int):
+            return self.take(int(value), depth)
+        if isinstance(value, float):
+            return float(value)
+        if isinstance(value, str):
+            return _text(str.__str__(value))
+        raise NotPassable(_advice(value), "")
+
+    def _part(self, value: Any, step: str, depth: int, *, text: bool = False) -> object:
+        self._check(depth)
+        self._count(1)
+        try:
+            if text and type(value) is not str:
+                raise NotPassable(f"a {type(value).__name__} where text belongs", "")
+            return self.take(value, depth + 1)
+        except NotPassable as error:
+            raise NotPassable(error.problem, step + error.path) from None
+
+    def _check(self, depth: int) -> None:
+        if depth >= _DEPTH:
+            raise NotPassable(f"nested deeper than {_DEPTH} levels, or within itself", "")
+
+    def _count(self, values: int) -> None:
+        # A list that holds the same list twice, and so on, doubles with each level.
+        self.left -= values
+        if self.left < 0:
+            raise NotPassable(f"more than {DEFAULT_LIMITS.elements} values in one message", "")
+
+
+def _text(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise NotPassable("text with a lone surrogate, which has no UTF-8 form", "") from None
+    return text
+
+
+def _advice(value: object) -> str:
+    name = type(value).__name__
+    if isinstance(value, BoundSend):
+        return "a bound method can't be passed: pass the reference itself, or a function that sends"
+    if isinstance(value, set | frozenset):
+        return f"a {name} can't be passed: OCapN has no sets, pass a sorted list"
+    if isinstance(value, type):
+        return f"the class {value.__name__} can't be passed: pass an instance, or a function that makes one"
+    if isinstance(value, Ref):
+        return "this reference can't be passed"
+    return f"a {name} can't be passed: only data, references, actors and functions can"

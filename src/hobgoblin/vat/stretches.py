@@ -1,0 +1,147 @@
+"""Asynchronous methods: a task of the loop whose every stretch between two awaits is a turn.
+
+The task runs not the method's coroutine itself but a `Stretches` around it, which opens a turn
+before each step and closes it after. To asyncio it is a coroutine like any other: timeouts, task
+groups and cancellation see a real task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, final
+
+from hobgoblin.refs import LocalRef, Message, Promise
+from hobgoblin.vat.passing import pass_value
+from hobgoblin.vat.reasons import reason_of
+
+if TYPE_CHECKING:
+    from hobgoblin.vat.vat import TaskHandle, Vat, VatHost
+
+__all__ = ["Stretches"]
+
+
+@final
+class Stretches(Coroutine[Any, Any, None]):
+    """Runs the coroutine of a method, each step of it as a turn of its vat.
+
+    Its own result is always ``None``: what the method returns or raises settles ``answer``.
+    """
+
+    def __init__(
+        self,
+        vat: Vat,
+        coroutine: Coroutine[Any, Any, Any],
+        answer: Promise[Any] | None,
+        what: str,
+        running: LocalRef | None,
+        message: Message | None,
+    ) -> None:
+        self._vat = vat
+        self._coroutine = coroutine
+        self._answer = answer
+        self._what = what
+        self._running = running
+        self._message = message
+        self._task: TaskHandle | None = None
+        self._held = True
+
+    def start(self, host: VatHost, context: Context) -> None:
+        """Run as a task. The first stretch runs at the latest in the next tick of the loop."""
+        task = host.start(self, context)
+        if self in self._vat._stretches:
+            self._task = task
+            if self._vat.stopped:
+                task.cancel()  # the first stretch has run already, and has stopped its vat
+
+    def cancel(self) -> None:
+        """Cancel the task, as its vat has been stopped."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def abandon(self) -> None:
+        """Break the answer: the loop is closed and runs this no more."""
+        if self._held:
+            self._coroutine.close()  # never started
+        self._end()
+        self._fail(self._vat._stop_error())
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._coroutine.send, value)
+
+    def throw(self, *exception: Any) -> Any:
+        return self._step(self._coroutine.throw, *exception)
+
+    def close(self) -> None:
+        if self in self._vat._stretches:
+            with suppress(GeneratorExit, StopIteration):
+                self.throw(GeneratorExit())
+                raise RuntimeError("an asynchronous method awaits something while it is being closed")
+
+    def __await__(self) -> Any:
+        raise TypeError("this coroutine belongs to the loop")
+
+    def _step(self, resume: Callable[..., Any], given: Any, *more: Any) -> Any:
+        vat = self._vat
+        vat._begin(self._running)
+        try:
+            yielded = resume(given, *more)
+        except StopIteration as stop:
+            self._returned(stop.value)
+            raise StopIteration from None
+        except BaseException as error:
+            cancelled = error is given and not isinstance(error, Exception)
+            vat._abandon()
+            self._end()
+            self._fail(reason_of(error), cancelled)
+            if cancelled or isinstance(error, KeyboardInterrupt):
+                raise  # the loop must see it
+            raise StopIteration from None
+        vat._commit()
+        self._let_go()
+        return yielded
+
+    def _returned(self, result: Any) -> None:
+        vat = self._vat
+        answer = self._answer
+        try:
+            if answer is not None:
+                result = pass_value(result, vat, "result")
+        except BaseException as error:
+            vat._abandon()
+            self._end()
+            self._fail(reason_of(error))
+            return
+        vat._commit()
+        self._end()
+        if answer is not None:
+            answer._resolve(result)
+
+    def _fail(self, error: BaseException, cancelled: bool = False) -> None:
+        if self._vat.stopped:
+            error = self._vat._stop_error()
+        # The frames of the error lead back to this object: it lets go of the promise.
+        message, self._message = self._message, None
+        answer, self._answer = self._answer, None
+        if cancelled:
+            # Somebody has asked for this: no reason to report it if nobody listens.
+            if answer is None:
+                return
+            answer._heard = True
+        if message is not None:
+            message.fail(error)
+        elif answer is not None:
+            answer._break(error)
+        else:
+            self._vat.unheard(error, None, self._what)
+
+    def _end(self) -> None:
+        self._vat._finished(self)
+        self._task = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._held = False
+            self._vat._let_go(self)

@@ -1,0 +1,584 @@
+"""The vat: a queue of turns, each of which takes effect as a whole or not at all.
+
+::
+
+    accept(message) ─▶ queue ─▶ turn open ──returns──▶ commit ─▶ effects set out in order, answer resolves
+                                    └─────raises─────▶ undo   ─▶ answer breaks, nothing else leaves
+
+While a turn is open, everything it does is held back: sends, spawned objects and registrations in
+``_effects``, old attribute values in ``_undo``, new behaviours in ``_becomes``. A savepoint is the
+lengths of these lists; rolling back cuts them to it. One turn of a vat is open at a time, and only
+in the thread of its host.
+
+A method that is a coroutine runs as a task of the host's loop; each stretch between two awaits is
+a turn (see `hobgoblin.vat.stretches`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from types import CoroutineType
+from typing import Any, Protocol, cast, final
+
+from hobgoblin.errors import HobgoblinError, NotInVat, NotNear, VatStopped
+from hobgoblin.refs import (
+    FULFILLED,
+    BoundSend,
+    Host,
+    LocalRef,
+    Message,
+    Promise,
+    Ref,
+    Site,
+    call_site,
+    current_home,
+    verb_of,
+    with_keywords,
+)
+from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, disown, reference_to, undo
+from hobgoblin.vat.invoke import call, invoke
+from hobgoblin.vat.jobs import Birth, Effect, Job, NearCoroutine, Nobody, Thunk, maker
+from hobgoblin.vat.passing import pass_arguments, pass_value
+from hobgoblin.vat.reasons import reason_of
+from hobgoblin.vat.stretches import Stretches
+
+__all__ = ["Vat", "VatHost"]
+
+logger = logging.getLogger("hobgoblin.vat")
+
+_COROUTINE: type[Any] = CoroutineType
+"""What calling an ``async def`` function returns; as ``type[Any]`` because of what checkers infer."""
+
+Savepoint = tuple[int, int, int, int]
+
+
+class TaskHandle(Protocol):
+    """What a host returns for a coroutine that it runs."""
+
+    def cancel(self) -> object: ...
+
+
+class VatHost(Host, Protocol):
+    """What a vat needs of its host beyond what promises need."""
+
+    def post_in(self, context: Context, callback: Callable[[], object]) -> None:
+        """Like `Host.post`, within a context. Raises RuntimeError when the loop is closed."""
+        ...
+
+    def clock(self) -> float:
+        """Return seconds of a clock that only goes forward."""
+        ...
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> TaskHandle:
+        """Run a coroutine as a task of the loop, at the latest from its next tick on."""
+        ...
+
+
+@final
+class Vat:
+    """A home of objects. Made by `hobgoblin.spawn_vat` and by a `Peer`.
+
+    Args:
+        host: the thread and loop that it runs on.
+        name: for logs.
+        slice_seconds: how long turns may run before the loop gets a chance to do input and output.
+        slow_turn_seconds: turns that take longer are logged as a warning, with their method.
+    """
+
+    def __init__(
+        self,
+        host: VatHost,
+        *,
+        name: str = "vat",
+        slice_seconds: float = 0.005,
+        slow_turn_seconds: float = 0.25,
+    ) -> None:
+        self.name = name
+        self._host = host
+        self._slice = slice_seconds
+        self._slow = slow_turn_seconds
+        self._context = copy_context()
+        self._context.run(current_home.set, self)
+        self._queue: deque[Message | Job] = deque()
+        # The queue is being drained, or will be without further ado.
+        self._awake = False
+        self._draining = False
+        self._stopped = False
+        self._failing = False
+        # A task of this vat has yet to run its first stretch; later messages must not overtake it.
+        self._held: Stretches | None = None
+        self._stretches: set[Stretches] = set()
+        self._open = False
+        self._running: LocalRef | None = None
+        self._effects: list[Effect] = []
+        self._undo: list[tuple[Actor, str, object]] = []
+        self._spawned: list[LocalRef] = []
+        self._becomes: list[tuple[LocalRef, object]] = []
+
+    def __repr__(self) -> str:
+        return f"<Vat {self.name}{' (stopped)' if self._stopped else ''}>"
+
+    @property
+    def host(self) -> VatHost:
+        return self._host
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called: it takes no message any more."""
+        return self._stopped
+
+    # What programs call
+
+    def spawn(self, behaviour: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Make an object of this vat and return a reference to it.
+
+        In this vat's thread the constructor runs at once; from another thread, or from a turn of
+        another vat, it runs as a turn of its own before any message to the new object.
+
+        Args:
+            behaviour: an `Actor` class, which is called with the other arguments; an instance
+                of one that has not been spawned; or a function.
+
+        Raises:
+            TypeError: ``behaviour`` is none of these.
+            VatStopped: this vat has been stopped.
+        """
+        make = maker(behaviour, args, kwargs)
+        if self._stopped:
+            raise VatStopped(f"{self.name} has been stopped; nothing can be spawned in it")
+        if self._host.here():
+            if self._open:
+                return self._born(LocalRef(self, None), make)
+            if _open_turn() is None:
+                return self._turn_now(lambda: self._born(LocalRef(self, None), make))
+        reference = LocalRef(self, Nobody(HobgoblinError("this object has not been made yet")))
+        birth = Birth(self, reference, make)
+        other = _open_turn()
+        if other is not None:
+            other._effects.append(birth)
+        else:
+            birth.dispatch()
+        return reference
+
+    def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Promise[Any]:
+        """Run ``function(*args, **kwargs)`` as a turn of this vat, from anywhere; return a promise.
+
+        An ``async def`` function runs like an asynchronous method: a turn for each stretch. Asked
+        from within a turn, it happens only if that turn commits.
+        """
+        answer: Promise[Any] = Promise(self, call_site(1))
+        name = getattr(function, "__name__", "run")
+        thunk = Thunk(self, lambda: function(*args, **kwargs), answer, name)
+        other = _open_turn()
+        if other is not None:
+            other._effects.append(thunk)
+        else:
+            self._enqueue(thunk)
+        return answer
+
+    def stop(self) -> None:
+        """Take no more messages: those that wait break with `VatStopped`, running tasks are cancelled.
+
+        Idempotent. A turn that stops its own vat still takes effect. From another thread it happens
+        soon: until then messages may still be delivered.
+        """
+        if self._host.here():
+            self._stop_here()
+        else:
+            self._host.post(self._stop_here)
+
+    # Home: what references and other vats call
+
+    def accept(self, message: Message) -> None:
+        """Take a message for one of this vat's objects. Any thread."""
+        self._queue.append(message)
+        if not self._awake:
+            self._wake()
+
+    def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
+        """Send to any reference. The answer is a promise of this vat."""
+        if self._open and self._host.here():
+            answer: Promise[Any] = Promise(self, site)
+            self._effects.append(Message(target, pass_arguments(args, self), answer, self, site))
+        else:
+            args = pass_arguments(args, self)
+            answer = Promise(self, site)
+            target._accept(Message(target, args, answer, self, site))
+        return answer
+
+    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+        """Send to any reference without asking for an answer."""
+        message = Message(target, pass_arguments(args, self), None, self, site)
+        if self._open and self._host.here():
+            self._effects.append(message)
+        else:
+            target._accept(message)
+
+    def unheard(self, error: BaseException, site: Site | None, what: str) -> None:
+        """Log a failure that nobody listens to, once, with the place in the source it came from."""
+        where = (
+            ""
+            if site is None
+            else f', sent from "{site[0].co_filename}", line {site[1]}, in {site[0].co_name}'
+        )
+        logger.error("unheard failure of %s%s", what, where, exc_info=error)
+
+    # What the verbs call; all of it in the thread of the host
+
+    def effect(self, effect: Effect) -> None:
+        """Let an effect set out when the open turn commits, or now if none is open."""
+        if self._open and self._host.here():
+            self._effects.append(effect)
+        else:
+            effect.dispatch()
+
+    def call_near(self, target: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+        """Call an object of this vat within the open turn, and return what it returns.
+
+        Raises:
+            NotNear: the target is not (yet) known to be an object of this vat.
+            BaseException: what the object raises, after everything that the call did is undone.
+        """
+        if not (self._open and self._host.here()):
+            raise NotInVat("near() works within a turn: in a method, a handler or vat.run(…)")
+        savepoint = self._savepoint()
+        outer = self._running
+        try:
+            if kwargs:
+                args = with_keywords(args, kwargs)
+            if type(target) is InheritedMethod:
+                self._running = self._near(reference_to(target.actor))
+                result = call(target.function, (target.actor, *pass_arguments(args, self)))
+            else:
+                if type(target) is BoundSend:
+                    args = (verb_of(target._name), *args)
+                    target = target._target
+                reference = self._near(target)
+                self._running = reference
+                result = self._invoke(reference, pass_arguments(args, self))
+            if type(result) is _COROUTINE:
+                return self._start_later(result, self._running)
+            return pass_value(result, self, "result")
+        except BaseException:
+            self._roll_back(savepoint)
+            raise
+        finally:
+            self._running = outer
+
+    def become(self, behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Give the running object another behaviour when the open turn commits."""
+        reference = self._running
+        if not self._open or reference is None:
+            raise NotInVat("become() works within a method or function of an object")
+        made = maker(behaviour, args, kwargs)()
+        if isinstance(made, Actor):
+            adopt(made, reference, self)
+        self._becomes.append((reference, made))
+
+    def perform(
+        self, work: Callable[[], Any], answer: Promise[Any] | None, what: str, running: LocalRef | None
+    ) -> None:
+        """Run ``work`` as a turn: commit and resolve ``answer``, or undo and break it."""
+        self._begin(running)
+        result: Any
+        try:
+            result = work()
+            asynchronous = type(result) is _COROUTINE
+            if answer is not None and not asynchronous:
+                result = pass_value(result, self, "result")
+        except BaseException as error:
+            self._abandon()
+            reason = reason_of(error)
+            if answer is not None:
+                answer._break(reason)
+            else:
+                self.unheard(reason, None, what)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return
+        self._commit()
+        if asynchronous:
+            self._start(result, answer, what, running)
+        elif answer is not None:
+            if answer._at is self:
+                answer._resolve_here(result)
+            else:
+                answer._resolve(result)
+
+    # Stretches of asynchronous methods (`Stretches` calls these)
+
+    def _begin(self, running: LocalRef | None) -> None:
+        self._open = True
+        self._running = running
+
+    def _commit(self) -> None:
+        """Let everything that the open turn did take effect, in the order in which it did it."""
+        self._open = False
+        self._running = None
+        if self._undo:
+            self._undo.clear()
+        if self._spawned:
+            self._spawned.clear()
+        if self._becomes:
+            for reference, behaviour in self._becomes:
+                reference._behaviour = behaviour
+            self._becomes.clear()
+        if self._effects:
+            effects, self._effects = self._effects, []
+            for effect in effects:
+                if type(effect) is Message:
+                    effect.target._accept(effect)
+                else:
+                    effect.dispatch()
+
+    def _abandon(self) -> None:
+        """Undo everything that the open turn did."""
+        self._roll_back((0, 0, 0, 0))
+        self._open = False
+        self._running = None
+
+    def _finished(self, stretches: Stretches) -> None:
+        self._stretches.discard(stretches)
+
+    def _let_go(self, stretches: Stretches) -> None:
+        """The first stretch has run: the queue may go on."""
+        if self._held is stretches:
+            self._held = None
+            if self._queue and not self._awake:
+                self._wake()
+
+    # Inside
+
+    def _enqueue(self, job: Message | Job) -> None:
+        self._queue.append(job)
+        if not self._awake:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._stopped:
+            self._fail_waiting()
+            return
+        self._awake = True
+        try:
+            self._host.post_in(self._context, self._drain)
+        except RuntimeError:
+            # The loop is closed for good, and with it this vat.
+            self._stop_here(closed=True)
+
+    def _stop_here(self, closed: bool = False) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        # In this order nothing is left behind: other threads add to the queue before they look at
+        # `_awake`, and never find a stopped vat awake.
+        self._awake = False
+        for stretches in tuple(self._stretches):
+            if closed:
+                stretches.abandon()
+            else:
+                stretches.cancel()
+        self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        """Break what waits. Breaking may add to the queue, which is seen to here, not in a nested call."""
+        queue = self._queue
+        while queue and not self._failing:
+            self._failing = True
+            while queue:
+                try:
+                    job = queue.popleft()
+                except IndexError:
+                    break  # another thread was faster
+                job.fail(self._stop_error())
+            self._failing = False
+
+    def _drain(self) -> None:
+        """Run turns until the queue is empty or the time slice is used up."""
+        queue = self._queue
+        clock = self._host.clock
+        before = clock()
+        end = before + self._slice
+        self._draining = True
+        job: Message | Job | None = None
+        try:
+            while queue and self._held is None:
+                job = queue.popleft()
+                if type(job) is Message:
+                    self._deliver(job)
+                else:
+                    job.run(self)
+                now = clock()
+                if now - before > self._slow:
+                    self._report_slow(job, now - before)
+                before = now
+                if now > end:
+                    break
+        finally:
+            job = None  # this frame may be kept by the traceback of a failure
+            self._draining = self._awake = False
+            # Another thread may have added to the queue just before, and relied on our being awake.
+            if queue and self._held is None:
+                self._wake()
+
+    def drain_now(self) -> None:
+        """Run what waits at once, instead of at the next tick of the loop.
+
+        For the owner of a session, which has just brought in messages: saves a tick of latency.
+        Does nothing while a turn is open, or while its effects set out: they keep their order.
+        """
+        if self._queue and not self._draining and not self._open and self._held is None:
+            self._awake = True
+            self._context.run(self._drain)
+
+    def _deliver(self, message: Message) -> None:
+        target = cast("LocalRef", message.target)
+        behaviour = target._behaviour
+        answer = message.answer
+        result: Any
+        if type(behaviour) is Nobody:
+            message.fail(behaviour.error)
+            return
+        self._open = True
+        self._running = target
+        try:
+            result = invoke(behaviour, message.args)
+            asynchronous = type(result) is _COROUTINE
+            if answer is not None and not asynchronous:
+                result = pass_value(result, self, "result")
+        except BaseException as error:
+            self._abandon()
+            message.fail(reason_of(error))
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            # The frames of the traceback lead back to this one: no cycle through the promise, so
+            # that a failure which nobody listens to is reported now, and not by the collector.
+            del message, answer
+            return
+        self._commit()
+        if asynchronous:
+            self._start(result, answer, message.describe(), target, message)
+        elif answer is not None:
+            if answer._at is self:
+                answer._resolve_here(result)
+            else:
+                answer._resolve(result)
+
+    def _invoke(self, reference: LocalRef, args: tuple[object, ...]) -> Any:
+        behaviour = reference._behaviour
+        if type(behaviour) is Nobody:
+            raise HobgoblinError("this object never came to be") from behaviour.error
+        return invoke(behaviour, args)
+
+    def _near(self, target: Any) -> LocalRef:
+        if not isinstance(target, Ref):
+            raise NotNear(f"near() takes a reference or one of its methods, not a {type(target).__name__}")
+        reference: object = target
+        if isinstance(target, Promise) and target._state == FULFILLED:
+            reference = target._value
+        if type(reference) is LocalRef and reference._vat is self:
+            return reference
+        if not isinstance(reference, Ref):
+            raise NotNear("near() takes an object, and the promise was fulfilled with plain data")
+        raise NotNear(
+            f"{reference!r} is not an object of {self.name}: send to it instead, and await the answer"
+        )
+
+    def _turn_now(self, work: Callable[[], Any]) -> Any:
+        """Run ``work`` as a turn right away, in the caller's stack, and raise what it raises."""
+        return self._context.copy().run(self._turn_in_context, work)
+
+    def _turn_in_context(self, work: Callable[[], Any]) -> Any:
+        self._begin(None)
+        try:
+            result = work()
+        except BaseException:
+            self._abandon()
+            raise
+        self._commit()
+        return result
+
+    def _born(self, reference: LocalRef, make: Callable[[], object]) -> LocalRef:
+        """Construct the behaviour of a new object within the open turn."""
+        savepoint = self._savepoint()
+        outer = self._running
+        self._running = None  # a constructor can't make its creator become something else
+        try:
+            behaviour = make()
+        except BaseException:
+            self._roll_back(savepoint)
+            raise
+        finally:
+            self._running = outer
+        reference._behaviour = behaviour
+        if isinstance(behaviour, Actor):
+            adopt(behaviour, reference, self)
+        self._spawned.append(reference)
+        return reference
+
+    def _start(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        answer: Promise[Any] | None,
+        what: str,
+        running: LocalRef | None,
+        message: Message | None = None,
+    ) -> None:
+        stretches = Stretches(self, coroutine, answer, what, running, message)
+        self._stretches.add(stretches)
+        self._held = stretches
+        try:
+            stretches.start(self._host, self._context.copy())
+        except RuntimeError:
+            # The loop is closed for good, and with it this vat.
+            self._stop_here(closed=True)
+
+    def _start_later(self, coroutine: Coroutine[Any, Any, Any], running: LocalRef | None) -> Promise[Any]:
+        answer: Promise[Any] = Promise(self)
+        self._effects.append(NearCoroutine(self, coroutine, answer, running))
+        return answer
+
+    def _savepoint(self) -> Savepoint:
+        return (len(self._effects), len(self._undo), len(self._spawned), len(self._becomes))
+
+    def _roll_back(self, savepoint: Savepoint) -> None:
+        effects, undos, spawned, becomes = savepoint
+        while len(self._undo) > undos:
+            undo(*self._undo.pop())
+        if len(self._becomes) > becomes:
+            for _, behaviour in self._becomes[becomes:]:
+                if isinstance(behaviour, Actor):
+                    disown(behaviour)
+            del self._becomes[becomes:]
+        if len(self._spawned) > spawned:
+            gone = HobgoblinError("the turn that made this object failed; it never came to be")
+            for reference in self._spawned[spawned:]:
+                if isinstance(reference._behaviour, Actor):
+                    disown(reference._behaviour)
+                reference._behaviour = Nobody(gone)
+            del self._spawned[spawned:]
+        if len(self._effects) > effects:
+            dropped = self._effects[effects:]
+            del self._effects[effects:]
+            unsent = HobgoblinError("the turn that sent this failed; it was never sent")
+            for effect in dropped:
+                effect.undo(unsent)
+
+    def _stop_error(self) -> VatStopped:
+        return VatStopped(f"{self.name} has been stopped")
+
+    def _report_slow(self, job: Message | Job, seconds: float) -> None:
+        what = job.describe() if isinstance(job, Message) else repr(job)
+        logger.warning(
+            "%s: the turn of %s took %.3f s; everything else in this loop waited", self.name, what, seconds
+        )
+
+
+def _open_turn() -> Vat | None:
+    """Return the vat whose turn is open in this thread, if any."""
+    home = current_home.get()
+    if isinstance(home, Vat) and home._open and home._host.here():
+        return home
+    return None

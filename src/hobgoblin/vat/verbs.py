@@ -1,0 +1,260 @@
+"""The verbs of a vat's code: spawn, send, send_only, near, become, on, new_promise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, ParamSpec, TypeVar, cast, final, overload
+
+from hobgoblin.errors import NotInVat
+from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
+from hobgoblin.vat.actor import Actor, method
+from hobgoblin.vat.reactions import Reaction
+from hobgoblin.vat.reasons import as_exception
+from hobgoblin.vat.vat import Vat
+
+__all__ = ["Function", "Resolver", "become", "near", "new_promise", "on", "send", "send_only", "spawn"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+A = TypeVar("A", bound=Actor)
+
+
+class Function(Actor, Generic[P, R_co]):
+    """The type of a reference to a function: call it to send to it."""
+
+    # An actor is any T, too. The first overload that fits is the one that is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: Function[P, Coroutine[Any, Any, A]],  # pyright: ignore[reportOverlappingOverload]
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> A: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: Function[P, A], *args: P.args, **kwargs: P.kwargs
+    ) -> A: ...
+    @overload
+    def __call__(
+        self: Function[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Promise[T]: ...
+    @overload
+    def __call__(self: Function[P, Promise[T]], *args: P.args, **kwargs: P.kwargs) -> Promise[T]: ...
+    @overload
+    def __call__(self: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> Promise[T]: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("a Function is the type of a reference; it has no instances")
+
+
+class Resolver(Actor, Generic[T_contra]):
+    """Decides a promise. The first of ``fulfill`` and ``break_`` counts, later ones are ignored."""
+
+    def __init__(self, promise: Promise[Any]) -> None:
+        self._promise = promise
+
+    @method
+    def fulfill(self, value: Any = None) -> None:
+        """Resolve the promise to a value, a reference or another promise."""
+        _running_vat("a resolver works in a vat").effect(_Decision(self._promise._resolve, value))
+
+    @method("break")
+    def break_(self, reason: Any) -> None:
+        """Break the promise: whoever awaits it gets ``reason`` raised (as an exception)."""
+        error = as_exception(reason)
+        _running_vat("a resolver works in a vat").effect(_Decision(self._promise._break, error))
+
+
+@final
+class _Decision:
+    """The settling of a promise, as an effect of the turn that decided it."""
+
+    __slots__ = ("settle", "value")
+
+    def __init__(self, settle: Callable[[Any], None], value: object) -> None:
+        self.settle = settle
+        self.value = value
+
+    def dispatch(self) -> None:
+        self.settle(self.value)
+
+    def undo(self, error: BaseException) -> None:
+        """The promise stays undecided."""
+
+
+@final
+class _Undecided:
+    """A promise made by a turn: if the turn fails, nobody will ever decide it."""
+
+    __slots__ = ("promise",)
+
+    def __init__(self, promise: Promise[Any]) -> None:
+        self.promise = promise
+
+    def dispatch(self) -> None:
+        """It has a resolver."""
+
+    def undo(self, error: BaseException) -> None:
+        self.promise._heard = True
+        self.promise._break(error)
+
+
+@overload  # a class makes its instances; a function that returns an actor is not told apart from it
+def spawn(  # type: ignore[overload-overlap]
+    behaviour: Callable[P, A], /, *args: P.args, **kwargs: P.kwargs
+) -> A: ...
+@overload
+def spawn(behaviour: A, /) -> A: ...
+@overload
+def spawn(behaviour: Callable[P, R], /) -> Function[P, R]: ...
+def spawn(behaviour: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Make an object in the running vat and return a reference to it.
+
+    Args:
+        behaviour: an `Actor` class, called with the other arguments within this turn; an instance
+            of one; or a function.
+
+    Raises:
+        NotInVat: no vat is running here; use ``peer.spawn(…)`` or ``vat.spawn(…)``.
+    """
+    return _running_vat("spawn() needs a vat: use peer.spawn(…) or vat.spawn(…)").spawn(
+        behaviour, *args, **kwargs
+    )
+
+
+def send(target: Any, /, *args: Any, **kwargs: Any) -> Promise[Any]:
+    """Send ``args`` as they are, typically with a `Symbol` in front; return a promise for the answer."""
+    if not isinstance(target, Ref):
+        raise TypeError(f"send() takes a reference, not a {type(target).__name__}")
+    if kwargs:
+        args = with_keywords(args, kwargs)
+    return (current_home.get() or target._home).send(target, args, call_site(1))
+
+
+@overload
+def send_only(bound: Callable[P, Any], /) -> Callable[P, None]: ...
+@overload
+def send_only(bound: Actor, /) -> Callable[..., None]: ...
+def send_only(bound: Any, /) -> Any:
+    """Return the send ``bound`` (``ref.method`` or ``ref``) in a form that asks for no answer.
+
+    What fails over there is logged there. What can't be passed is raised here, as with any send.
+    """
+    target, verb = _parts(bound, "send_only")
+
+    def send_it(*args: Any, **kwargs: Any) -> None:
+        if kwargs:
+            args = with_keywords(args, kwargs)
+        home = current_home.get() or target._home
+        cast("Vat", home).send_only(target, (*verb, *args), call_site(1))
+
+    return send_it
+
+
+@overload
+def near(bound: Callable[P, Promise[T]], /) -> Callable[P, T]: ...
+@overload
+def near(bound: Callable[P, A], /) -> Callable[P, A]: ...
+def near(bound: Any, /) -> Any:
+    """Return ``bound`` (``ref.method`` or ``ref``) as a synchronous call within the running turn.
+
+    Only for objects of the running vat. When the call raises, everything that it did is undone
+    before the caller sees the exception. An ``async def`` method starts after this turn; the call
+    returns a promise for its result.
+    """
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        vat = _running_vat("near() works within a turn: in a method, a handler or vat.run(…)")
+        return vat.call_near(bound, args, kwargs)
+
+    return call
+
+
+def become(behaviour: Any, /, *args: Any, **kwargs: Any) -> None:
+    """Give the running object another behaviour when this turn commits; it keeps its identity.
+
+    Args:
+        behaviour: an `Actor` class, called with the other arguments; an instance of one; or a function.
+
+    Raises:
+        NotInVat: no object is running.
+    """
+    _running_vat("become() works within a method or function of an object").become(behaviour, args, kwargs)
+
+
+@overload
+def on(
+    value: Awaitable[T],
+    fulfilled: Callable[[T], Any] | None = None,
+    *,
+    catch: Callable[[BaseException], Any] | None = None,
+    finally_: Callable[[], Any] | None = None,
+) -> Promise[Any]: ...
+@overload
+def on(
+    value: T,
+    fulfilled: Callable[[T], Any] | None = None,
+    *,
+    catch: Callable[[BaseException], Any] | None = None,
+    finally_: Callable[[], Any] | None = None,
+) -> Promise[Any]: ...
+def on(
+    value: Any,
+    fulfilled: Callable[..., Any] | None = None,
+    *,
+    catch: Callable[..., Any] | None = None,
+    finally_: Callable[..., Any] | None = None,
+) -> Promise[Any]:
+    """Register handlers for when ``value`` is known, each to run in a later turn of this vat.
+
+    Args:
+        value: a promise; anything else counts as a promise fulfilled with it.
+        fulfilled: called with the value.
+        catch: called with the exception if the promise breaks.
+        finally_: called without arguments in either case, right after the handler's turn; it
+            does not wait for a promise that the handler returned and can't change the outcome.
+
+    Returns:
+        A promise for what the handler returns, broken with what it raises. Without a handler for
+        the outcome it has the same outcome as ``value``.
+
+    Raises:
+        NotInVat: no vat is running, and ``value`` is no promise that would bring one along.
+    """
+    home: Home | None = current_home.get()
+    if home is None and isinstance(value, Ref):
+        home = value._home
+    if not isinstance(home, Vat):
+        raise NotInVat("on() needs a vat: use it in a method, or in vat.run(…); or await the promise")
+    answer: Promise[Any] = Promise(home, call_site(1))
+    home.effect(Reaction(home, value, fulfilled, catch, finally_, answer))
+    return answer
+
+
+def new_promise() -> tuple[Promise[Any], Resolver[Any]]:
+    """Return a promise of the running vat and a reference to the resolver that decides it.
+
+    Raises:
+        NotInVat: no vat is running here; use ``await vat.run(new_promise)``.
+    """
+    vat = _running_vat("new_promise() needs a vat: use it in a method, or in vat.run(…)")
+    promise: Promise[Any] = Promise(vat, call_site(1))
+    resolver = vat.spawn(Resolver, promise)
+    vat.effect(_Undecided(promise))
+    return promise, resolver
+
+
+def _running_vat(advice: str) -> Vat:
+    home = current_home.get()
+    if not isinstance(home, Vat):
+        raise NotInVat(advice)
+    return home
+
+
+def _parts(bound: Any, verb: str) -> tuple[Ref, tuple[object, ...]]:
+    if isinstance(bound, BoundSend):
+        return bound._target, (verb_of(bound._name),)
+    if isinstance(bound, Ref):
+        return bound, ()
+    raise TypeError(f"{verb}() takes a reference or one of its methods, not a {type(bound).__name__}")

@@ -1,0 +1,141 @@
+"""What both type checkers must accept, and what they must infer."""
+
+import asyncio
+from typing import assert_type
+
+from hobgoblin.loops import VatThread, spawn_vat
+from hobgoblin.refs import Promise
+from hobgoblin.vat import (
+    Actor,
+    Function,
+    Resolver,
+    become,
+    method,
+    near,
+    new_promise,
+    on,
+    send_only,
+    spawn,
+)
+
+
+class Car(Actor):
+    def __init__(self, company: str, model: str = "T") -> None:
+        self.company = company
+
+    @method
+    def drive(self) -> str:
+        return "vroom"
+
+    @method
+    def repaint(self, color: str, *, coats: int = 1) -> None:
+        assert_type(near(self.drive)(), str)
+
+    @method
+    async def refuel(self, liters: float) -> float:
+        await asyncio.sleep(0)
+        return liters
+
+    @method
+    def me(self) -> "Car":
+        return self
+
+    @method
+    def later(self) -> Promise[int]:
+        return self.doors()
+
+    @method
+    def doors(self) -> int:
+        return 4
+
+
+class FastCar(Car):
+    @method
+    def drive(self) -> str:
+        return near(super().drive)().upper()
+
+
+class Factory(Actor):
+    @method
+    def make_car(self, company: str, model: str) -> Car:
+        return spawn(Car, company, model)
+
+    @method
+    async def order_car(self, company: str) -> Car:
+        return await self.make_car(company, "T")
+
+    @method("exactName")
+    def exact(self, x: int) -> int:
+        return x
+
+
+class Door(Actor):
+    """Somebody else's object: a class that only declares methods."""
+
+    @method
+    def open(self, wide: bool) -> list[int]: ...  # type: ignore[empty-body]
+
+
+def double(x: int) -> int:
+    return x * 2
+
+
+async def slow_double(x: int) -> int:
+    return x * 2
+
+
+async def main(factory: Factory, door: Door) -> None:
+    assert_type(factory.make_car("a", "b"), Car)
+    assert_type(await factory.make_car("a", "b"), Car)
+    assert_type(factory.make_car("a", "b").drive(), Promise[str])
+    assert_type(await factory.make_car("a", "b").drive(), str)
+    assert_type(await factory.make_car("a", model="b").me().me().drive(), str)
+    assert_type(factory.order_car("a"), Car)
+    assert_type(await factory.order_car("a").refuel(1.5), float)
+    assert_type(await factory.make_car("a", "b").repaint("red", coats=2), None)
+    assert_type(await factory.make_car("a", "b").later(), int)
+    assert_type(await factory.exact(1), int)
+    assert_type(await door.open(wide=True), list[int])
+
+    car = spawn(Car, "Fork", model="Explorist")
+    assert_type(car, Car)
+    assert_type(await car, Car)
+    assert_type(spawn(FastCar, "Fork"), FastCar)
+    assert_type(await spawn(FastCar, "Fork").drive(), str)
+    assert_type(spawn(Car("Fork")), Car)
+
+    assert_type(near(car.drive)(), str)
+    assert_type(near(car.refuel)(1.0), float)
+    near(car.repaint)("red", coats=3)
+    assert_type(near(factory.make_car)("a", "b"), Car)
+
+    send_only(car.repaint)("red", coats=2)
+    send_only(car.drive)()
+
+    function = spawn(double)
+    assert_type(await function(1), int)
+    assert_type(await function(x=1), int)
+    assert_type(await spawn(slow_double)(1), int)
+    send_only(function)(1)
+    typed: Function[[int], int] = function
+    assert_type(await typed(2), int)
+
+    on(car.drive(), lambda text: text.upper(), catch=lambda error: str(error), finally_=lambda: None)
+    on(car.drive(), str.upper)
+    on(car, lambda c: c.drive())
+    on(5, lambda number: number + 1)
+    assert_type(await asyncio.gather(car.drive(), car.doors()), tuple[str, int])
+    become(Car, "Other")
+
+    promise, resolver = new_promise()
+    assert_type(await resolver.fulfill(5), None)
+    resolver.break_(ValueError())
+    await promise
+    decide: Resolver[int] = resolver
+    await decide.fulfill(1)
+
+    vat = spawn_vat()
+    vat.spawn(Car, "Fork").drive()
+    await vat.run(double, 1)
+    with VatThread("cars") as thread:
+        thread.spawn(double)

@@ -1,0 +1,67 @@
+"""What both type checkers must reject: the lines that end in ``# E``, and no others."""
+
+from hobgoblin.refs import Promise
+from hobgoblin.vat import Actor, Resolver, method, near, send_only, spawn
+
+
+class Car(Actor):
+    def __init__(self, company: str) -> None:
+        self.company = company
+
+    @method
+    def drive(self) -> str:
+        return "vroom"
+
+    @method
+    def repaint(self, color: str, *, coats: int = 1) -> None: ...
+
+    @method
+    async def refuel(self, liters: float) -> float:
+        return liters
+
+
+class Factory(Actor):
+    @method
+    def make_car(self, company: str, model: str) -> Car:
+        return spawn(Car, company)
+
+
+def double(x: int) -> int:
+    return x * 2
+
+
+async def main(factory: Factory, car: Car, resolver: Resolver[int]) -> None:
+    factory.make_car(1, "b")  # E
+    factory.make_car("a")  # E
+    factory.make_car("a", "b", "c")  # E
+    factory.make_car("a", "b", colour="red")  # E
+    factory.make_cart("a", "b")  # E
+    factory.make_car("a", "b").fly()  # E
+    car.repaint("red", 2)  # E
+    car.repaint("red", coats="2")  # E
+    car.refuel("full")  # E
+    number: int = await car.drive()  # E
+    text: str = await car.refuel(1.0)  # E
+    not_awaited: str = car.drive()  # E
+    wrong_actor: Factory = await factory.make_car("a", "b")  # E
+    promised: Promise[int] = car.drive()  # E
+
+    spawn(Car).drive()  # E
+    spawn(Car, 3)  # E
+    spawn(Car, "a", model="b")  # E
+
+    near(car.repaint)(1)  # E
+    near(car.drive)(1)  # E
+    near_number: int = near(car.drive)()  # E
+    send_only(car.repaint)(1)  # E
+    send_only(car.drive)(1)  # E
+    send_only(car.fly)()  # E
+
+    function = spawn(double)
+    function("x")  # E
+    function()  # E
+    result: str = await function(1)  # E
+
+    resolver.fulfil(1)  # E
+
+    print(number, text, not_awaited, wrong_actor, promised, near_number, result)
