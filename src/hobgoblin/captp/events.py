@@ -1,0 +1,86 @@
+"""What a session tells its owner, in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hobgoblin.crypto import PublicKey
+from hobgoblin.locators import PeerLocator
+from hobgoblin.refs import Promise, Ref
+
+__all__ = ["Answered", "Broke", "Delivered", "Event", "Listened", "Opened", "Selected", "Severed"]
+
+
+@dataclass(slots=True)
+class Opened:
+    """The handshake is done: from now on messages cross."""
+
+    peer_location: PeerLocator
+    peer_key: PublicKey
+    session_id: bytes
+
+
+@dataclass(slots=True)
+class Delivered:
+    """The peer sends ``args`` to ``target``. ``answer`` is to be resolved, ``resolver`` to be told."""
+
+    target: Ref
+    args: tuple[object, ...]
+    answer: Promise[Any] | None
+    resolver: Ref | None
+
+
+@dataclass(slots=True)
+class Selected:
+    """The peer asks ``answer`` to become a part of what ``receiver`` settles to (op:get and the like).
+
+    ``selector`` is the name of a field, the index of an item, or, with ``untag``, a tag.
+    """
+
+    receiver: Ref
+    selector: str | int
+    untag: bool
+    answer: Promise[Any]
+
+
+@dataclass(slots=True)
+class Listened:
+    """The peer wants ``resolver`` told how ``target`` settles."""
+
+    target: Ref
+    resolver: Ref
+
+
+@dataclass(slots=True)
+class Answered:
+    """A question of ours, or a promise of theirs that we listened to, was fulfilled."""
+
+    promise: Promise[Any]
+    value: object
+
+
+@dataclass(slots=True)
+class Broke:
+    """A question of ours, or a promise of theirs that we listened to, broke. ``reason`` is data.
+
+    It breaks as well when the peer gives back the resolver unused: then nobody can settle it.
+    """
+
+    promise: Promise[Any]
+    reason: object
+
+
+@dataclass(slots=True)
+class Severed:
+    """The session has ended; this is its last event.
+
+    ``orphans`` are the pending promises that only the peer could have settled, each once: they are
+    to break now. One that an event before this settles may be among them.
+    """
+
+    reason: str
+    orphans: tuple[Promise[Any], ...]
+
+
+Event = Opened | Delivered | Selected | Listened | Answered | Broke | Severed

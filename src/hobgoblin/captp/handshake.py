@@ -1,0 +1,57 @@
+"""The hello of a session: what each side says first, and what makes it credible.
+
+The signature proves that the holder of the session's key *claims* a location; that the claim is
+true is for the netlayer to prove. It covers ``<my-location LOCATION>``, so that it can't be used
+for anything else. Spec: op:start-session; protocol notes on the signed octets.
+"""
+
+from __future__ import annotations
+
+from hobgoblin.crypto import KeyPair
+from hobgoblin.errors import ProtocolError
+from hobgoblin.locators import PeerLocator, my_location_octets
+from hobgoblin.messages import OpStartSession
+
+__all__ = ["INVALID_SIGNATURE", "INVALID_VERSION", "check_hello", "hello"]
+
+INVALID_VERSION = "invalid-version"
+INVALID_SIGNATURE = "Invalid location signature"
+
+
+def hello(keys: KeyPair, location: PeerLocator, version: str) -> OpStartSession:
+    """Return our op:start-session: ``location`` signed with the key of this session."""
+    return OpStartSession(version, keys.public, location, keys.sign(my_location_octets(location)))
+
+
+def check_hello(
+    theirs: OpStartSession,
+    keys: KeyPair,
+    location: PeerLocator,
+    version: str,
+    dialled: PeerLocator | None,
+) -> None:
+    """Accept the peer's hello, or say why not.
+
+    Args:
+        theirs: what the peer said.
+        keys: our key pair of this session.
+        location: what we say of ourselves.
+        version: what we speak.
+        dialled: whom we wanted to reach, or ``None`` if the peer came to us.
+
+    Raises:
+        ProtocolError: with the reason that the peer is told.
+    """
+    if theirs.captp_version != version:
+        raise ProtocolError(INVALID_VERSION)
+    claimed = theirs.acceptable_location
+    if not theirs.session_pubkey.verify(theirs.acceptable_location_sig, my_location_octets(claimed)):
+        raise ProtocolError(INVALID_SIGNATURE)
+    if theirs.session_pubkey.raw == keys.public.raw:
+        # Our own hello, reflected.
+        raise ProtocolError("both sides use the same key")
+    if claimed.identity == location.identity:
+        # A hello of ours, relayed from another session; or we have dialled ourselves.
+        raise ProtocolError("a session with oneself")
+    if dialled is not None and claimed.identity != dialled.identity:
+        raise ProtocolError("another peer answered than the one that was dialled")

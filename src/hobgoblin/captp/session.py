@@ -1,0 +1,479 @@
+"""A CapTP session without input and output: bytes in, bytes and events out.
+
+::
+
+    HANDSHAKE ──both hellos──▶ OPEN ──op:abort, end of input, violation, deadline──▶ SEVERED
+        └──────────────────────────────────────────────────────────────────────────────▲
+
+Invariant: whatever the peer sends ends in an event, in a message to the peer, or in an op:abort
+with one `Severed` event; it never raises. Messages are read and written in one pass: a descriptor
+becomes a reference while its message is decoded, a reference a descriptor while it is encoded.
+
+The owner moves bytes (`receive_data`, `data_to_send`), carries out events (`events_received`), and
+keeps the time (`timer`, `handle_timer`). Nothing here reads a clock or draws randomness.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final, cast, final
+
+from hobgoblin.captp.crossing import Crossing, ResolverAt
+from hobgoblin.captp.events import Answered, Broke, Delivered, Event, Listened, Opened, Selected, Severed
+from hobgoblin.captp.handshake import check_hello, hello
+from hobgoblin.crypto import KeyPair, PublicKey, session_id
+from hobgoblin.errors import NotPassable, ProtocolError, SessionSevered, SyrupError
+from hobgoblin.locators import PeerLocator
+from hobgoblin.messages import (
+    OpAbort,
+    OpDeliver,
+    OpGcAnswers,
+    OpGcExports,
+    OpGet,
+    OpIndex,
+    OpListen,
+    OpStartSession,
+    OpUntag,
+    deliver_octets,
+    listen_octets,
+)
+from hobgoblin.refs import ROUTE_ANSWER, Promise, Ref, Sink
+from hobgoblin.syrup import NEED_MORE, Framing, encode, frame, open_decoder
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
+
+__all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
+
+logger = logging.getLogger("hobgoblin.captp")
+
+FULFILL: Final = Symbol("fulfill")
+BREAK: Final = Symbol("break")
+
+_REASON_LENGTH: Final = 200
+_ARGUMENT: Final = re.compile(r"\$\[(\d+)\]")
+_ABANDONED: Final = ErrorValue("the other side gave the promise up without settling it")
+
+
+class SessionState(Enum):
+    """Where a session is in its life."""
+
+    HANDSHAKE = "handshake"
+    OPEN = "open"
+    SEVERED = "severed"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The sizes of a session's tables, and what has crossed it."""
+
+    exports: int
+    imports: int
+    questions: int
+    answers: int
+    messages_received: int
+    messages_sent: int
+    bytes_received: int
+    bytes_sent: int
+    ignored: int
+    """What a peer should not have done and harms nobody: late resolutions, releases of nothing."""
+
+    @property
+    def tables(self) -> tuple[int, int, int, int]:
+        """The four table sizes; ``(1, 0, 0, 0)`` when only the bootstrap object is left."""
+        return (self.exports, self.imports, self.questions, self.answers)
+
+
+@final
+class Session:
+    """One side of a CapTP session.
+
+    Args:
+        keys: a key pair made for this session alone.
+        location: what we say of ourselves.
+        sink: what the references to the peer's objects send to; it owns this session.
+        new_promise: makes a promise of the sink's home.
+        bootstrap: the object that the peer finds at our export 0.
+        now: the time, in seconds of any clock that only goes forward.
+        dialled: whom we dialled. The side that dialled says hello first; ``None`` if we accepted.
+        initiator: whether we say hello first; by default whether we dialled.
+        framing: how messages are told apart on this channel.
+        version: what we call the protocol.
+        limits: what we take from the peer.
+        wake: called (from any thread, possibly by the garbage collector) when there are
+            references to release; it should arrange for `data_to_send` to be called.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeyPair,
+        location: PeerLocator,
+        sink: Sink,
+        new_promise: Callable[[], Promise[Any]],
+        bootstrap: Ref,
+        now: float,
+        dialled: PeerLocator | None = None,
+        initiator: bool | None = None,
+        framing: Framing = Framing.RAW,
+        version: str = "1.0",
+        limits: Limits = DEFAULT_LIMITS,
+        wake: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.state = SessionState.HANDSHAKE
+        self.location = location
+        self.peer_location: PeerLocator | None = None
+        self.peer_key: PublicKey | None = None
+        self.session_id = b""
+        self._keys = keys
+        self._sink = sink
+        self._new_promise = new_promise
+        self._dialled = dialled
+        self._initiator = dialled is not None if initiator is None else initiator
+        self._version = version
+        self._limits = limits
+        self._argument_limits = _argument_limits(limits)
+        self._deadline: float | None = now + limits.handshake_seconds
+        self._events: list[Event] = []
+        self._out: list[bytes] = []
+        self._next_question = 1
+        self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
+
+        self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake)
+        self._exports = self._crossing.exports
+        self.bootstrap = self._crossing.bootstrap
+        self._decoder = open_decoder(framing, constructors=self._crossing.constructors, limits=limits)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            OpAbort: self._handle_op_abort,
+            OpStartSession: self._handle_second_hello,
+            OpDeliver: self._handle_op_deliver,
+            OpListen: self._handle_op_listen,
+            OpGet: self._handle_op_get,
+            OpIndex: self._handle_op_index,
+            OpUntag: self._handle_op_untag,
+            OpGcExports: self._handle_op_gc_exports,
+            OpGcAnswers: self._handle_op_gc_answers,
+        }
+        if self._initiator:
+            self._write(hello(keys, location, version))
+
+    def __repr__(self) -> str:
+        return f"<Session {self.state.value} {self.stats().tables}>"
+
+    # Bytes in
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came from the channel, split anyhow. Never raises."""
+        if self.state is SessionState.SEVERED:
+            return
+        self._bytes_received += len(data)
+        decoder = self._decoder
+        try:
+            decoder.feed(data)
+            # A message may sever the session; what follows it is ignored.
+            while not self._is_severed():
+                message = decoder.next()
+                if message is NEED_MORE:
+                    return
+                self._received += 1
+                self._handle(message)
+        except SyrupError as error:
+            self._violated(error, "malformed message")
+        except ProtocolError as error:
+            self._violated(error, str(error))
+        except Exception as error:
+            logger.exception("a message of a peer could not be handled; this is a bug in hobgoblin")
+            self._violated(error, "internal error")
+
+    def _is_severed(self) -> bool:
+        return self.state is SessionState.SEVERED
+
+    def receive_eof(self) -> None:
+        """The peer has closed its direction of the channel, or the channel is lost."""
+        if self.state is not SessionState.SEVERED:
+            self._out.clear()
+            self._sever("the peer closed the connection")
+
+    def timer(self) -> float | None:
+        """Return when `handle_timer` wants to be called, or ``None``."""
+        return self._deadline
+
+    def handle_timer(self, now: float) -> None:
+        """Tell the session that ``now`` has come."""
+        if self._deadline is not None and now >= self._deadline:
+            self.abort("no hello in time")
+
+    # Bytes and events out
+
+    def data_to_send(self) -> list[bytes]:
+        """Return what must be written to the channel, each item one framed message."""
+        if self._crossing.release_due and self.state is SessionState.OPEN:
+            for op in self._crossing.releases():
+                self._write(op)
+        out, self._out = self._out, []
+        return out
+
+    def events_received(self) -> list[Event]:
+        """Return what happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    # What the owner asks for
+
+    def deliver(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
+        """Send a message to an object or a promise behind this session.
+
+        Args:
+            target: a reference or promise that came from this session.
+            args: passed values; references among them are exported.
+            answer: a promise of the sink's host, to be settled by the peer; messages sent to it
+                travel right behind. ``None`` asks for no answer.
+
+        Raises:
+            SessionSevered: the session is over, or not open yet.
+            NotPassable: the message is larger than the limits, or holds what has no form on the wire.
+                Nothing has changed then.
+            ValueError: the target did not come from this session.
+        """
+        self._require_open()
+        to = self._crossing.target(target)
+        if answer is None:
+            self._send(deliver_octets(to, self._encode(args, self._argument_limits), None))
+            return
+        question = self._next_question
+        resolver = self._exports.resolver(answer)
+        octets = self._encode(args, self._argument_limits)
+        self._send(deliver_octets(to, octets, (question, resolver)))
+        self._next_question = question + 1
+        self._crossing.questions.add(question, answer)
+        answer._set_route(self._sink, ROUTE_ANSWER, question)
+
+    def listen(self, promise: Promise[Any]) -> None:
+        """Ask the peer how one of its promises settles; an `Answered` or `Broke` event will tell.
+
+        Raises:
+            SessionSevered: the session is over, or not open yet.
+            ValueError: the promise did not come from this session.
+        """
+        self._require_open()
+        to = self._crossing.target(promise)
+        self._send(listen_octets(to, self._exports.resolver(promise)))
+
+    def abort(self, reason: str) -> None:
+        """End the session and tell the peer why, in at most 200 characters. Idempotent."""
+        if self.state is SessionState.SEVERED:
+            return
+        told = reason[:_REASON_LENGTH].encode(errors="replace").decode()
+        try:
+            self._write(OpAbort(told))
+        except NotPassable:
+            logger.debug("the limits leave no room for an op:abort")
+        self._sever(reason)
+
+    # For people
+
+    def stats(self) -> Stats:
+        """Return the sizes of the tables, and what has crossed."""
+        return Stats(
+            *self._crossing.sizes(),
+            messages_received=self._received,
+            messages_sent=self._sent,
+            bytes_received=self._bytes_received,
+            bytes_sent=self._bytes_sent,
+            ignored=self._ignored,
+        )
+
+    def dump(self) -> str:
+        """Return the tables as text, for a person who looks for a leak. It holds no secrets."""
+        return "\n  ".join([f"session {self.state.value}", *self._crossing.rows()])
+
+    def check(self) -> None:
+        """Assert the invariants of the tables."""
+        self._crossing.check()
+        if self.state is SessionState.SEVERED:
+            assert self.stats().tables == (0, 0, 0, 0), "a severed session holds table entries"
+
+    # Messages
+
+    def _handle(self, message: object) -> None:
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise ProtocolError("unknown message")
+        crossing = self._crossing
+        strays, crossing.strays = crossing.strays, 0
+        if strays != 1 and not (
+            strays == 2 and type(message) is OpDeliver and type(message.to_desc) is ResolverAt
+        ):
+            raise ProtocolError("a message holds what is no value")
+        if self.state is SessionState.OPEN or type(message) is OpAbort:
+            handler(message)
+        elif type(message) is OpStartSession:
+            self._handle_op_start_session(message)
+        else:
+            raise ProtocolError("expected op:start-session first")
+
+    def _handle_op_abort(self, op: OpAbort) -> None:
+        self._out.clear()
+        self._sever(f"the peer aborted: {_printable(op.reason)}")
+
+    def _handle_second_hello(self, op: OpStartSession) -> None:
+        raise ProtocolError("a second op:start-session")
+
+    def _handle_op_start_session(self, op: OpStartSession) -> None:
+        check_hello(op, self._keys, self.location, self._version, self._dialled)
+        if not self._initiator:
+            self._write(hello(self._keys, self.location, self._version))
+        self.state = SessionState.OPEN
+        self._deadline = None
+        self.peer_location = op.acceptable_location
+        self.peer_key = op.session_pubkey
+        self.session_id = session_id(self._keys.public.public_id, op.session_pubkey.public_id)
+        self._events.append(Opened(self.peer_location, self.peer_key, self.session_id))
+
+    def _handle_op_deliver(self, op: OpDeliver) -> None:
+        target = self._ours(op.to_desc)
+        resolver = None if op.resolve_me_desc is False else self._theirs(op.resolve_me_desc)
+        answer: Promise[Any] | None = None
+        if op.answer_pos is not False:
+            answer = self._crossing.new_answer(op.answer_pos)
+        elif resolver is not None:
+            answer = self._new_promise()
+        if type(target) is not ResolverAt:
+            self._events.append(Delivered(target, op.args, answer, resolver))
+            return
+        self._handle_resolution(target._pos, op.args)
+        if answer is not None:
+            # Goblins asks for an answer of everything, even of a resolver, which has none to give.
+            answer._resolve_here(None)
+            if resolver is not None:
+                self._events.append(Listened(answer, resolver))
+
+    def _handle_resolution(self, pos: int, args: tuple[object, ...]) -> None:
+        entry = self._exports.get(pos)
+        assert entry is not None
+        verb, value = args if len(args) == 2 else (None, None)
+        if verb != FULFILL and verb != BREAK:
+            raise ProtocolError("a resolver takes fulfill or break, with one value")
+        promise, entry.settles = entry.settles, None
+        if promise is None:
+            self._ignored += 1  # the first resolution counts
+        elif verb == FULFILL:
+            self._events.append(Answered(promise, value))
+        else:
+            self._events.append(Broke(promise, value))
+
+    def _handle_op_listen(self, op: OpListen) -> None:
+        target = self._ours(op.to_desc)
+        resolver = self._theirs(op.resolve_me_desc)
+        self._events.append(Listened(target, resolver))
+
+    def _handle_op_get(self, op: OpGet) -> None:
+        self._select(op.receiver_desc, op.field_name, False, op.new_answer_pos)
+
+    def _handle_op_index(self, op: OpIndex) -> None:
+        self._select(op.receiver_desc, op.index, False, op.new_answer_pos)
+
+    def _handle_op_untag(self, op: OpUntag) -> None:
+        self._select(op.receiver_desc, op.tag, True, op.new_answer_pos)
+
+    def _select(self, receiver: object, selector: str | int, untag: bool, answer_pos: int) -> None:
+        target = self._ours(receiver)
+        answer = self._crossing.new_answer(answer_pos)
+        self._events.append(Selected(target, selector, untag, answer))
+
+    def _handle_op_gc_exports(self, op: OpGcExports) -> None:
+        for pos, delta in zip(op.export_positions, op.wire_deltas, strict=True):
+            entry = self._exports.get(pos)
+            if entry is None or pos == 0 or delta > entry.sent:
+                self._ignored += 1
+            gone = self._exports.release(pos, delta)
+            if gone is not None and gone.settles is not None:
+                # Nobody is left who could settle it. To wait for that would be to wait for ever.
+                self._events.append(Broke(gone.settles, _ABANDONED))
+
+    def _handle_op_gc_answers(self, op: OpGcAnswers) -> None:
+        for pos in op.answer_positions:
+            if self._crossing.answers.pop(pos, None) is None:
+                self._ignored += 1
+
+    def _ours(self, target: object) -> Ref:
+        """Require a target that the peer may send to: something of ours."""
+        if isinstance(target, Ref) and not self._crossing.is_theirs(target):
+            return target
+        raise ProtocolError("the target is neither desc:export nor desc:answer")
+
+    def _theirs(self, resolver: object) -> Ref:
+        if isinstance(resolver, Ref) and self._crossing.is_theirs(resolver):
+            return resolver
+        raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
+
+    # The end
+
+    def _violated(self, error: Exception, reason: str) -> None:
+        logger.warning("session aborted: the peer broke the protocol: %s", error)
+        self.abort(reason)
+
+    def _sever(self, reason: str) -> None:
+        self.state = SessionState.SEVERED
+        self._deadline = None
+        # A reference that somebody still holds keeps the session, but not half a message.
+        self._decoder = open_decoder(Framing.RAW)
+        self._events.append(Severed(reason, tuple(self._crossing.clear())))
+
+    # Writing
+
+    def _require_open(self) -> None:
+        if self.state is SessionState.HANDSHAKE:
+            raise SessionSevered("the session is not open yet")
+        if self.state is SessionState.SEVERED:
+            raise SessionSevered("the session has ended")
+
+    def _write(self, op: object) -> None:
+        self._send(self._encode(op, self._limits))
+
+    def _encode(self, value: object, limits: Limits) -> bytes:
+        try:
+            return encode(value, encoders=self._crossing.encoders, limits=limits)
+        except SyrupError as error:
+            self._exports.roll_back()
+            raise NotPassable(error.problem, _argument_path(error.path, value)) from None
+        except Exception as error:
+            # Only values that no vat lets pass: a Tagged whose tag is no text, a mapping that raises.
+            self._exports.roll_back()
+            raise NotPassable(f"it can't be written ({type(error).__name__})", "args") from error
+        except BaseException:
+            self._exports.roll_back()
+            raise
+
+    def _send(self, message: bytes) -> None:
+        self._exports.commit()
+        data = frame(message, self._decoder.framing or Framing.RAW)
+        self._sent += 1
+        self._bytes_sent += len(data)
+        self._out.append(data)
+
+
+def _argument_limits(limits: Limits) -> Limits:
+    """Return ``limits`` less what op:deliver puts around its arguments."""
+    return replace(
+        limits,
+        message_bytes=max(0, limits.message_bytes - 160),
+        depth=max(0, limits.depth - 1),
+        elements=max(0, limits.elements - 16),
+    )
+
+
+def _argument_path(path: str, args: object) -> str:
+    """Name a place in the arguments as their sender would: ``args[1]["size"]``."""
+    found = _ARGUMENT.match(path)
+    if found is None or type(args) is not tuple:
+        return path
+    verb = cast("tuple[object, ...]", args)[0]
+    return f"args[{int(found[1]) - (type(verb) is Symbol)}]{path[found.end() :]}"
+
+
+def _printable(text: str) -> str:
+    """Return text from a peer fit for a log and an exception."""
+    return ascii(text[:_REASON_LENGTH])[1:-1]

@@ -1,0 +1,131 @@
+"""The tables alone: positions, counts, and entries that go with their references."""
+
+import gc
+
+import pytest
+
+from hobgoblin.captp.tables import Exports, Tracking
+from hobgoblin.refs import Promise, RemoteRef
+
+
+class Home:
+    def unheard(self, *args):
+        pass
+
+
+def ref(pos=9):
+    return RemoteRef(None, pos)
+
+
+@pytest.fixture
+def exports():
+    return Exports(ref(0))
+
+
+def test_counts_change_with_the_message(exports):
+    target = ref()
+    assert [exports.describe(target), exports.describe(target)] == [1, 1]
+    with pytest.raises(AssertionError):
+        exports.check()
+    assert exports.get(1).sent == 0
+    exports.commit()
+    assert exports.get(1).sent == 2
+    exports.check()
+
+
+def test_a_message_that_was_not_written_leaves_no_trace(exports):
+    old, new = ref(), ref()
+    exports.describe(old)
+    exports.commit()
+    exports.describe(old)
+    exports.describe(new)
+    exports.describe(new)
+    exports.resolver(Promise(Home()))
+    exports.roll_back()
+    exports.check()
+    assert (len(exports), exports.get(1).sent) == (2, 1)
+    assert exports.describe(ref()) == 2
+
+
+def test_positions_are_not_used_twice(exports):
+    exports.describe(ref())
+    exports.commit()
+    exports.release(1, 1)
+    assert exports.get(1) is None
+    assert exports.describe(ref()) == 2
+    exports.roll_back()
+    assert exports.describe(ref()) == 2
+
+
+def test_release(exports):
+    target = ref()
+    for _ in range(3):
+        exports.describe(target)
+    exports.commit()
+    assert exports.release(1, 2) is None
+    assert exports.get(1).sent == 1
+    gone = exports.release(1, 5)
+    assert gone.target is target
+    assert exports.release(1, 1) is None
+    assert exports.release(0, 1) is None
+    assert len(exports) == 1
+    exports.check()
+
+
+def test_check_finds_what_is_wrong(exports):
+    exports.describe(ref())
+    exports.commit()
+    entry = exports.get(1)
+    entry.sent = 0
+    with pytest.raises(AssertionError, match="count 0"):
+        exports.check()
+    entry.sent = 1
+    entry.target = ref()
+    with pytest.raises((AssertionError, KeyError)):
+        exports.check()
+
+
+def test_a_reference_is_tracked_as_long_as_it_is_held():
+    dropped = []
+    table = Tracking(dropped.append)
+    held = ref()
+    table.add(4, held)
+    table.received(4)
+    table.received(4)
+    assert table.get(4) is held
+    assert table.get(5) is None
+    assert table.living() == [held]
+    del held
+    gc.collect()
+    assert table.get(4) is None
+    assert len(table) == 1
+    assert table.rows() == [(4, None, 2)]
+    assert table.forget(dropped.pop()) == 2
+    assert len(table) == 0
+    table.check()
+
+
+def test_a_reference_that_comes_again_takes_the_count_over():
+    dropped = []
+    table = Tracking(dropped.append)
+    table.add(4, ref())
+    table.received(4)
+    again = ref()
+    table.add(4, again)
+    table.received(4)
+    assert table.forget(dropped.pop()) == 0
+    assert table.rows() == [(4, again, 2)]
+    with pytest.raises(AssertionError):
+        table.add(4, ref())
+
+
+def test_a_cleared_table_hears_of_nothing():
+    dropped = []
+    table = Tracking(dropped.append)
+    held = ref()
+    table.add(4, held)
+    table.clear()
+    del held
+    gc.collect()
+    assert dropped == []
+    assert len(table) == 0
