@@ -158,6 +158,9 @@ class Limits:
     length_digits: int = 9
     """Digits of a length prefix: Endo's bound; an endless prefix is refused while it comes in."""
 
+    table_entries: int = 1_000_000
+    """References, and answers of ours, that one session keeps for its peer at a time."""
+
     handshake_seconds: float = 30.0
     """How long a new channel may take to say its op:start-session."""
 

@@ -7,6 +7,15 @@
 from hobgoblin.netlayers.channel import Channel, Handler, Netlayer
 from hobgoblin.netlayers.memory import Memory, MemoryNetwork
 from hobgoblin.netlayers.tcp import TcpTestingOnly
-from hobgoblin.netlayers.unix import Unix
+from hobgoblin.netlayers.unix import Unix, listening_socket
 
-__all__ = ["Channel", "Handler", "Memory", "MemoryNetwork", "Netlayer", "TcpTestingOnly", "Unix"]
+__all__ = [
+    "Channel",
+    "Handler",
+    "Memory",
+    "MemoryNetwork",
+    "Netlayer",
+    "TcpTestingOnly",
+    "Unix",
+    "listening_socket",
+]

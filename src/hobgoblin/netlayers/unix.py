@@ -12,7 +12,7 @@ import secrets
 import socket
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
 from hobgoblin.netlayers.stream import one_line
 from hobgoblin.syrup.framing import Framing
 
-__all__ = ["Unix"]
+__all__ = ["Unix", "listening_socket"]
 
 _PATH_OCTETS: Final = 107 if sys.platform == "linux" else 103
 _BUSY_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -64,42 +64,14 @@ class Unix(SocketNetlayer):
         path = self._path
         if path is None:
             return None
-        problem = _path_problem(path)
-        if problem:
-            raise NetlayerError(f"cannot listen on {one_line(path)}: {problem}")
-        _make_way(path)
-        try:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.bind(path)
-                found = os.lstat(path)
-                self._file_id = (found.st_dev, found.st_ino)
-                # Nobody can connect before listen(), so there is no moment at which the mode is too wide,
-                # and no need to change the umask of the whole process.
-                os.chmod(path, self._mode)
-                sock.listen(BACKLOG)
-            except BaseException:
-                self._remove_file()
-                sock.close()
-                raise
-        except OSError as error:
-            raise NetlayerError(
-                f"cannot listen on {one_line(path)}: {_listen_reason(path, error)}"
-            ) from error
+        sock, self._file_id = _listen(path, self._mode)
         return sock, {"path": path}
 
     def _stop(self) -> None:
-        self._remove_file()  # first: while our socket is open, no other file can get its inode number
+        if self._path is not None and self._file_id is not None:
+            _remove(self._path, self._file_id)  # first: while our socket is open, its inode number is taken
+            self._file_id = None
         super()._stop()
-
-    def _remove_file(self) -> None:
-        if self._path is None or self._file_id is None:
-            return
-        with contextlib.suppress(OSError):
-            found = os.lstat(self._path)
-            if (found.st_dev, found.st_ino) == self._file_id:
-                os.unlink(self._path)
-        self._file_id = None
 
     async def _connect(self, locator: PeerLocator) -> tuple[socket.socket, str]:
         path = locator.hints.get("path")
@@ -126,6 +98,61 @@ class Unix(SocketNetlayer):
     def _name_of(self, sock: socket.socket) -> str:
         self._arrivals += 1
         return f"unix:{one_line(self._path or '')}#{self._arrivals}"
+
+
+@contextlib.contextmanager
+def listening_socket(
+    path: str | os.PathLike[str], *, mode: int = 0o600
+) -> Generator[socket.socket, None, None]:
+    """Listen at ``path`` without a netlayer: a socket for ``asyncio.start_unix_server(…, sock=…)``.
+
+    A stale socket file there is replaced. At the end the file is removed, if it is still ours.
+
+    Raises:
+        NetlayerError: the path can't be used; the message says why.
+    """
+    path = os.path.abspath(path)
+    sock, file_id = _listen(path, mode)
+    with sock:
+        try:
+            yield sock
+        finally:
+            _remove(path, file_id)
+
+
+def _listen(path: str, mode: int) -> tuple[socket.socket, tuple[int, int]]:
+    """Return a socket that listens at ``path``, and which file that is."""
+    problem = _path_problem(path)
+    if problem:
+        raise NetlayerError(f"cannot listen on {one_line(path)}: {problem}")
+    _make_way(path)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(path)
+            found = os.lstat(path)
+            file_id = (found.st_dev, found.st_ino)
+            try:
+                # Nobody can connect before listen(), so there is no moment at which the mode is too wide,
+                # and no need to change the umask of the whole process.
+                os.chmod(path, mode)
+                sock.listen(BACKLOG)
+            except BaseException:
+                _remove(path, file_id)
+                raise
+        except BaseException:
+            sock.close()
+            raise
+    except OSError as error:
+        raise NetlayerError(f"cannot listen on {one_line(path)}: {_listen_reason(path, error)}") from error
+    return sock, file_id
+
+
+def _remove(path: str, file_id: tuple[int, int]) -> None:
+    with contextlib.suppress(OSError):
+        found = os.lstat(path)
+        if (found.st_dev, found.st_ino) == file_id:
+            os.unlink(path)
 
 
 def _designator(path: str) -> str:
@@ -156,9 +183,13 @@ def _make_way(path: str) -> None:
             raise NetlayerError(
                 f"{where} it exists and is not a socket; it is left untouched, choose another path"
             )
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.setblocking(False)  # a server whose queue is full must not hold us up
+        # Of another type, the probe is refused by whoever has the path, also before he listens, and
+        # never becomes his client; on a stale file it gets the same answer as any other.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
             probe.connect(path)
+        raise NetlayerError(
+            f"{where} it is a socket of another kind and in use; it is left untouched, choose another path"
+        )
     except FileNotFoundError:
         return
     except ConnectionRefusedError:
@@ -169,12 +200,11 @@ def _make_way(path: str) -> None:
                 f"{where} the stale socket there cannot be removed: {error.strerror}; remove it by hand"
             ) from error
         return
-    except BlockingIOError:
-        pass
     except NetlayerError:
         raise
     except OSError as error:
-        raise NetlayerError(f"{where} {_listen_reason(path, error)}") from error
+        if error.errno != errno.EPROTOTYPE:
+            raise NetlayerError(f"{where} {_listen_reason(path, error)}") from error
     raise NetlayerError(f"{where} it is in use by a running server; stop that one or choose another path")
 
 
@@ -189,8 +219,6 @@ def _listen_reason(path: str, error: OSError) -> str:
             return f"permission denied in {directory}; choose a directory that you may write to"
         case errno.EADDRINUSE:
             return "it is in use by a server that has just started; stop that one or choose another path"
-        case errno.EPROTOTYPE:
-            return "it is a socket of another kind and in use; it is left untouched, choose another path"
         case _:
             return error.strerror or str(error)
 

@@ -1,0 +1,161 @@
+"""Distributed programming with object capabilities: CapTP and OCapN for Python.
+
+::
+
+    import hobgoblin as hob
+    from hobgoblin import Actor, Peer, method, netlayers, spawn
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hobgoblin import blocking as blocking
+    from hobgoblin import netlayers as netlayers
+    from hobgoblin.crypto import SwissNum
+    from hobgoblin.direct import Receiver, attach, connect, disconnect
+    from hobgoblin.errors import (
+        BadArguments,
+        BrokenPromise,
+        HobgoblinError,
+        LocatorError,
+        NetlayerError,
+        NoSuchMethod,
+        NotATarget,
+        NotInVat,
+        NotNear,
+        NotPassable,
+        PromiseCycle,
+        ProtocolError,
+        Refused,
+        RemoteError,
+        SessionSevered,
+        SyrupError,
+        VatStopped,
+    )
+    from hobgoblin.locators import PeerLocator, SturdyRef
+    from hobgoblin.loops import VatThread, spawn_vat
+    from hobgoblin.peer import Peer
+    from hobgoblin.refs import Promise, Ref
+    from hobgoblin.values import NULL, ErrorValue, Limits, Record, Symbol, Tagged
+    from hobgoblin.vat import (
+        Actor,
+        Function,
+        Resolver,
+        Vat,
+        become,
+        method,
+        near,
+        new_promise,
+        on,
+        send,
+        send_only,
+        spawn,
+    )
+
+    __version__: str
+
+# Where each public name lives. It is loaded when it is first used: whoever imports only the codec
+# or the protocol gets no event loop and no sockets with it (PEP 562).
+_HOME = {
+    name: module
+    for module, names in {
+        "hobgoblin.vat": "Actor Function Resolver Vat become method near new_promise on send send_only spawn",
+        "hobgoblin.refs": "Promise Ref",
+        "hobgoblin.loops": "VatThread spawn_vat",
+        "hobgoblin.peer": "Peer",
+        "hobgoblin.direct": "Receiver attach connect disconnect",
+        "hobgoblin.locators": "PeerLocator SturdyRef",
+        "hobgoblin.crypto": "SwissNum",
+        "hobgoblin.values": "NULL ErrorValue Limits Record Symbol Tagged",
+        "hobgoblin.errors": (
+            "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NotATarget "
+            "NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError SessionSevered "
+            "SyrupError VatStopped"
+        ),
+    }.items()
+    for name in names.split()
+}
+_MODULES = frozenset({"blocking", "netlayers"})
+
+__all__ = [  # noqa: RUF022  # grouped by module
+    # vat
+    "Actor",
+    "Function",
+    "Resolver",
+    "Vat",
+    "become",
+    "method",
+    "near",
+    "new_promise",
+    "on",
+    "send",
+    "send_only",
+    "spawn",
+    # refs
+    "Promise",
+    "Ref",
+    # loops
+    "VatThread",
+    "spawn_vat",
+    # peer
+    "Peer",
+    # direct
+    "Receiver",
+    "attach",
+    "connect",
+    "disconnect",
+    # locators and crypto
+    "PeerLocator",
+    "SturdyRef",
+    "SwissNum",
+    # values
+    "NULL",
+    "ErrorValue",
+    "Limits",
+    "Record",
+    "Symbol",
+    "Tagged",
+    # errors
+    "BadArguments",
+    "BrokenPromise",
+    "HobgoblinError",
+    "LocatorError",
+    "NetlayerError",
+    "NoSuchMethod",
+    "NotATarget",
+    "NotInVat",
+    "NotNear",
+    "NotPassable",
+    "PromiseCycle",
+    "ProtocolError",
+    "Refused",
+    "RemoteError",
+    "SessionSevered",
+    "SyrupError",
+    "VatStopped",
+    # modules
+    "blocking",
+    "netlayers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        return importlib.import_module(f"hobgoblin.{name}")
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("hobgoblin")
+    else:
+        raise AttributeError(f"module 'hobgoblin' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

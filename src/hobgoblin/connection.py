@@ -1,0 +1,434 @@
+"""A session on a channel: the one place where bytes, CapTP and a vat meet.
+
+Inward, a channel's bytes go to the session, and what the session tells becomes messages to objects
+of the vat. Outward, a reference to a remote object sends here, and what the session writes goes to
+the channel, once per tick of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol, final
+
+from hobgoblin.captp import (
+    BREAK,
+    FULFILL,
+    Answered,
+    Broke,
+    Delivered,
+    Event,
+    Listened,
+    Opened,
+    Selected,
+    Session,
+    SessionState,
+    Severed,
+)
+from hobgoblin.crypto import KeyPair, system_entropy
+from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, SessionSevered
+from hobgoblin.locators import PeerLocator
+from hobgoblin.loops import LoopHost, host_of
+from hobgoblin.netlayers import Channel
+from hobgoblin.refs import BROKEN, ROUTE_RELAY, Follower, Message, Promise, Ref
+from hobgoblin.syrup import Framing
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Tagged
+from hobgoblin.vat import Vat
+
+__all__ = ["Connection", "Tap"]
+
+logger = logging.getLogger("hobgoblin.connection")
+
+
+class Tap(Protocol):
+    """Sees what crosses a connection, for tools that show traffic. It sees secrets, too."""
+
+    def sent(self, message: bytes) -> None:
+        """One framed message is about to leave."""
+        ...
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come in, cut anywhere."""
+        ...
+
+
+@final
+class Connection:
+    """The handler of one channel and the sink of the references that came over it.
+
+    Args:
+        vat: where promises and the answers to the peer's messages live; its host must be asyncio's.
+        location: what we say of ourselves.
+        bootstrap: the object at our export 0.
+        dialled: whom we dialled, if we did.
+        initiator: whether we say hello first; by default whether we dialled.
+        framing: how messages are told apart.
+        limits: what we take from the peer.
+        on_opened: called when the handshake is done.
+        on_severed: called once when the session has ended.
+        tap: sees the bytes.
+    """
+
+    def __init__(
+        self,
+        vat: Vat,
+        *,
+        location: PeerLocator,
+        bootstrap: Ref,
+        dialled: PeerLocator | None = None,
+        initiator: bool | None = None,
+        framing: Framing = Framing.RAW,
+        limits: Limits = DEFAULT_LIMITS,
+        version: str = "1.0",
+        on_opened: Callable[[Connection], object] = lambda connection: None,
+        on_severed: Callable[[Connection], object] = lambda connection: None,
+        tap: Tap | None = None,
+    ) -> None:
+        self._vat = vat
+        self._loop = asyncio.get_running_loop()
+        self._host: LoopHost = host_of(self._loop)
+        self._on_opened = on_opened
+        self._on_severed = on_severed
+        self._tap = tap
+        self._channel: Channel | None = None
+        self._flush_due = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._failures = 0
+        self.severed_because: str | None = None
+        self.keys = KeyPair.from_seed(system_entropy(32))
+        self.dialled = dialled is not None
+        self.session = Session(
+            keys=self.keys,
+            location=location,
+            sink=self,
+            new_promise=lambda: Promise(vat),
+            bootstrap=bootstrap,
+            now=self._loop.time(),
+            dialled=dialled,
+            initiator=initiator,
+            framing=framing,
+            version=version,
+            limits=limits,
+            wake=self._wake,
+        )
+        self.remote_bootstrap: Promise[Any] = Promise(vat)
+        self.remote_bootstrap._heard = True
+        self.ended: Promise[None] = Promise(vat)
+
+    def __repr__(self) -> str:
+        where = "" if self._channel is None else f" on {self._channel.description}"
+        return f"<Connection{where} {self.session.state.value}>"
+
+    def close(self, reason: str) -> None:
+        """Send what waits, tell the peer, and close the channel. Idempotent."""
+        self.session.abort(reason)
+        self._carry_out()
+        self._flush()
+
+    # Handler: what the channel calls
+
+    def channel_opened(self, channel: Channel) -> None:
+        self._channel = channel
+        timer = self.session.timer()
+        if timer is not None:
+            self._deadline = self._loop.call_at(timer, self._expired)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        if self._tap is not None:
+            self._tap.received(data)
+        # What is written meanwhile leaves below: no extra tick of the loop for it.
+        self._flush_due = True
+        self.session.receive_data(data)
+        self._carry_out()
+        self._vat.drain_now()
+        self._flush()
+
+    def eof_received(self) -> None:
+        self.session.receive_eof()
+        self._carry_out()
+        self._flush()
+
+    def channel_lost(self, error: Exception | None) -> None:
+        self.session.receive_eof()
+        self._carry_out()
+        self.ended._resolve_here(None)
+
+    def pause_writing(self) -> None:
+        """What waits is held here; senders are not slowed down."""
+
+    def resume_writing(self) -> None:
+        """Nothing was paused."""
+
+    # Sink: what references to remote objects call
+
+    @property
+    def home(self) -> Vat:
+        return self._vat
+
+    def accept(self, message: Message) -> None:
+        answer = message.answer
+        if self._host.here() and (answer is None or answer._at.host is self._host):
+            self._deliver(message)
+            return
+        if answer is not None:
+            # A question belongs to this thread; the sender's promise follows it, and what is sent
+            # to that promise meanwhile follows the question.
+            question: Promise[Any] = Promise(self._vat, message.site)
+            question._listen(Follower(answer))
+            message = Message(message.target, message.args, question, message.home, message.site)
+            relay = _Relay(self._vat, question)
+            if answer._at.host.here():
+                answer._set_route(relay, ROUTE_RELAY, 0)
+            else:
+                answer._at.host.post(answer._set_route, relay, ROUTE_RELAY, 0)
+        self._host.post(self._deliver, message)
+
+    def listen(self, promise: Promise[Any]) -> None:
+        try:
+            self.session.listen(promise)
+        except SessionSevered:
+            promise._break_here(self._severance())
+        self._flush_soon()
+
+    def _deliver(self, message: Message) -> None:
+        try:
+            self.session.deliver(message.target, message.args, message.answer)
+        except SessionSevered:
+            message.fail(self._severance())
+        except NotPassable as error:
+            # Within a process exceptions pass as they are; on the wire they are what a peer may know.
+            args = tuple([self._without_exceptions(arg) for arg in message.args])
+            if args == message.args:
+                message.fail(error)
+            else:
+                self._deliver(Message(message.target, args, message.answer, message.home, message.site))
+        else:
+            self._flush_soon()
+
+    def _without_exceptions(self, value: Any) -> Any:
+        """Return a passed value with the exceptions in it replaced by what the peer may know of them."""
+        if isinstance(value, BaseException):
+            return self._sent_reason(value)
+        if type(value) is tuple:
+            return tuple([self._without_exceptions(item) for item in value])
+        if type(value) is MappingProxyType:
+            return MappingProxyType({key: self._without_exceptions(item) for key, item in value.items()})
+        return value
+
+    # Events of the session
+
+    def _carry_out(self) -> None:
+        for event in self.session.events_received():
+            self._event(event)
+
+    def _event(self, event: Event) -> None:
+        match event:
+            case Delivered():
+                self._delivered(event)
+            case Answered(promise, value):
+                promise._resolve_here(value)
+            case Broke(promise, reason):
+                promise._break_here(_received_reason(reason))
+            case Listened(target, resolver):
+                self._listened(target, resolver)
+            case Selected():
+                self._selected(event)
+            case Opened():
+                self._opened()
+            case Severed(reason, orphans):
+                self._severed(reason, orphans)
+
+    def _delivered(self, event: Delivered) -> None:
+        answer = event.answer
+        if answer is not None:
+            answer._listen_here(_Report(self, event.resolver))
+        Message(event.target, event.args, answer, self._vat, None).dispatch()
+
+    def _listened(self, target: Ref, resolver: Ref) -> None:
+        report = _Report(self, resolver)
+        if type(target) is Promise:
+            target._listen(report)
+        else:
+            report.tell(BREAK, ErrorValue("op:listen is for promises; this is an object"))
+
+    def _selected(self, event: Selected) -> None:
+        event.answer._listen_here(_Report(self, None))
+        if type(event.receiver) is Promise:
+            event.receiver._listen(_Selection(event))
+        else:
+            event.answer._break_here(_wrong_shape(event))
+
+    def _opened(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self.remote_bootstrap._resolve_here(self.session.bootstrap)
+        self._on_opened(self)
+
+    def _severed(self, reason: str, orphans: tuple[Promise[Any], ...]) -> None:
+        self.severed_because = reason
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self.remote_bootstrap._break_here(self._severance())
+        for promise in orphans:
+            promise._break_here(self._severance())
+        self._on_severed(self)
+
+    def _severance(self) -> SessionSevered:
+        return SessionSevered(f"the session has ended: {self.severed_because}")
+
+    def _expired(self) -> None:
+        self.session.handle_timer(self._loop.time())
+        self._carry_out()
+        self._flush()
+
+    # Answers to the peer
+
+    def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
+        """Tell ``resolver`` how a promise has settled; log what went wrong in our own code."""
+        if promise._state == BROKEN:
+            reason = self._sent_reason(promise._value)
+            if resolver is not None:
+                self.tell(resolver, BREAK, reason)
+        elif resolver is not None:
+            self.tell(resolver, FULFILL, promise._value)
+
+    def tell(self, resolver: Ref, verb: object, value: object) -> None:
+        """Send a resolver of the peer its one message."""
+        if self.session.state is not SessionState.OPEN:
+            return
+        try:
+            self.session.deliver(resolver, (verb, value), None)
+        except NotPassable as error:
+            self.session.deliver(resolver, (BREAK, self._sent_reason(error)), None)
+        self._flush_soon()
+
+    def _sent_reason(self, error: BaseException) -> object:
+        """Return what the peer may know of an error: by default an id, under which we log the rest."""
+        if isinstance(error, RemoteError):
+            return ErrorValue(error.message)
+        if isinstance(error, BrokenPromise):
+            return error.reason
+        name = type(error).__name__
+        if isinstance(error, Refused):
+            return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
+        if isinstance(error, SessionSevered):
+            return ErrorValue("SessionSevered: a session that this call depended on has ended")
+        self._failures += 1
+        error_id = f"{self.session.session_id.hex()[:8]}-{self._failures}"
+        logger.warning("a call of a peer failed, error %s", error_id, exc_info=error)
+        return ErrorValue(f"the call failed, error {error_id}")
+
+    # Writing
+
+    def _wake(self) -> None:
+        # From the garbage collector, in any thread and at any point: only schedule.
+        self._host.post(self._flush)
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        channel = self._channel
+        if channel is None:
+            return
+        messages = self.session.data_to_send()
+        if messages:
+            if self._tap is not None:
+                for message in messages:
+                    self._tap.sent(message)
+            channel.write(messages)
+        if self.session.state is SessionState.SEVERED:
+            channel.close()
+
+
+@final
+class _Report:
+    """Reports how the answer to a peer's message settles."""
+
+    __slots__ = ("connection", "resolver")
+
+    def __init__(self, connection: Connection, resolver: Ref | None) -> None:
+        self.connection = connection
+        self.resolver = resolver
+
+    def settled(self, promise: Promise[Any]) -> None:
+        host = self.connection._host
+        if host.here():
+            self.connection.report(self.resolver, promise)
+        else:
+            host.post(self.connection.report, self.resolver, promise)
+
+    def tell(self, verb: object, value: object) -> None:
+        if self.resolver is not None:
+            self.connection.tell(self.resolver, verb, value)
+
+
+@final
+class _Selection:
+    """Picks a part of what a promise settles to (op:get, op:index, op:untag)."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Selected) -> None:
+        self.event = event
+
+    def settled(self, promise: Promise[Any]) -> None:
+        event = self.event
+        if promise._state == BROKEN:
+            event.answer._break(promise._value)
+            return
+        found = _select(promise._value, event.selector, event.untag)
+        if found is _NOTHING:
+            event.answer._break(_wrong_shape(event))
+        else:
+            event.answer._resolve(found)
+
+
+_NOTHING = object()
+
+
+def _select(value: object, selector: str | int, untag: bool) -> object:
+    if untag:
+        return value.value if type(value) is Tagged and value.tag == selector else _NOTHING
+    if type(selector) is str:
+        return value.get(selector, _NOTHING) if isinstance(value, Mapping) else _NOTHING
+    if type(value) is tuple and type(selector) is int and selector < len(value):
+        return value[selector]
+    return _NOTHING
+
+
+def _wrong_shape(event: Selected) -> Refused:
+    kind = "tag" if event.untag else "field" if type(event.selector) is str else "index"
+    return Refused(f"no such {kind}")
+
+
+@final
+class _Relay:
+    """The way to a question that belongs to the thread of a connection, from another thread."""
+
+    __slots__ = ("home", "question")
+
+    def __init__(self, home: Vat, question: Promise[Any]) -> None:
+        self.home = home
+        self.question = question
+
+    def accept(self, message: Message) -> None:
+        message.target = self.question
+        self.question._accept(message)
+
+    def listen(self, promise: Promise[Any]) -> None:
+        """The question tells its follower by itself."""
+
+
+def _received_reason(reason: object) -> BaseException:
+    if type(reason) is ErrorValue:
+        return RemoteError(reason.message)
+    return BrokenPromise(reason)
