@@ -117,6 +117,18 @@ def test_t21_what_follows_the_end_in_the_same_octets_is_ignored(stranger, last):
     peer.assert_over()
 
 
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("last", [ABORT, VIOLATION])
+def test_t21_no_hello_brings_a_session_back(stranger, caplog, opened, last):
+    peer = stranger(opened=opened)
+    peer.session.receive_data(last + peer.hello + b"<10'op:deliver<11'desc:export0+>[]ff>")
+    assert [type(event).__name__ for event in peer.session.events_received()] == ["Severed"]
+    peer.session.data_to_send()
+    peer.assert_over()
+    assert peer.session.stats().messages_received == opened + 1
+    assert len(caplog.records) == (last is VIOLATION)
+
+
 def test_sending_and_listening_fail_afterwards(stranger):
     peer, pending, _ = busy(stranger)
     by_eof(peer.session)
