@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
 
 from hobgoblin.captp import (
     BREAK,
@@ -20,6 +21,7 @@ from hobgoblin.captp import (
     Broke,
     Delivered,
     Event,
+    Introduced,
     Listened,
     Opened,
     Selected,
@@ -27,17 +29,22 @@ from hobgoblin.captp import (
     SessionState,
     Severed,
 )
-from hobgoblin.crypto import KeyPair, system_entropy
+from hobgoblin.captp.handoffs import sign_receive
+from hobgoblin.crypto import KeyPair, PublicKey, system_entropy
 from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, SessionSevered
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
+from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
-from hobgoblin.refs import BROKEN, ROUTE_RELAY, Follower, Message, Promise, Ref
+from hobgoblin.refs import BROKEN, ROUTE_RELAY, Follower, Message, Promise, Ref, RemoteRef
 from hobgoblin.syrup import Framing
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Tagged
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol, Tagged
 from hobgoblin.vat import Vat
 
-__all__ = ["Connection", "Tap"]
+__all__ = ["Connection", "Introducer", "Tap"]
+
+DEPOSIT_GIFT: Final = Symbol("deposit-gift")
+WITHDRAW_GIFT: Final = Symbol("withdraw-gift")
 
 logger = logging.getLogger("hobgoblin.connection")
 
@@ -51,6 +58,22 @@ class Tap(Protocol):
 
     def received(self, data: bytes) -> None:
         """Bytes have come in, cut anywhere."""
+        ...
+
+
+class Introducer(Protocol):
+    """What a connection leaves to its peer: references of third parties, and who may connect."""
+
+    def introduce(self, connection: Connection, target: RemoteRef) -> DescSigEnvelope | None:
+        """Return the certificate with which the peer of ``connection`` can take ``target`` over."""
+        ...
+
+    def introduced(self, connection: Connection, promise: Promise[Any], certificate: DescSigEnvelope) -> None:
+        """Resolve ``promise`` to what a certificate that came over ``connection`` stands for."""
+        ...
+
+    def admit(self, connection: Connection, location: PeerLocator, key: PublicKey) -> str | None:
+        """Return why a peer at ``location`` may not open this session, or ``None``."""
         ...
 
 
@@ -68,6 +91,7 @@ class Connection:
         limits: what we take from the peer.
         on_opened: called when the handshake is done.
         on_severed: called once when the session has ended.
+        introducer: what knows the other connections; without one nothing is handed over.
         tap: sees the bytes.
     """
 
@@ -84,6 +108,7 @@ class Connection:
         version: str = "1.0",
         on_opened: Callable[[Connection], object] = lambda connection: None,
         on_severed: Callable[[Connection], object] = lambda connection: None,
+        introducer: Introducer | None = None,
         tap: Tap | None = None,
     ) -> None:
         self._vat = vat
@@ -91,14 +116,18 @@ class Connection:
         self._host: LoopHost = host_of(self._loop)
         self._on_opened = on_opened
         self._on_severed = on_severed
+        self._introducer = introducer
         self._tap = tap
+        # Gifts that the message being written promises: they are deposited once it exists.
+        self._deposits: list[Message] = []
+        self._handoffs = 0
         self._channel: Channel | None = None
         self._flush_due = False
         self._deadline: asyncio.TimerHandle | None = None
         self._failures = 0
         self.severed_because: str | None = None
         self.keys = KeyPair.from_seed(system_entropy(32))
-        self.dialled = dialled is not None
+        self.dialled = dialled
         self.session = Session(
             keys=self.keys,
             location=location,
@@ -112,6 +141,8 @@ class Connection:
             version=version,
             limits=limits,
             wake=self._wake,
+            introduce=self._introduce,
+            admit=self._admit,
         )
         self.remote_bootstrap: Promise[Any] = Promise(vat)
         self.remote_bootstrap._heard = True
@@ -195,7 +226,7 @@ class Connection:
 
     def _deliver(self, message: Message) -> None:
         try:
-            self.session.deliver(message.target, message.args, message.answer)
+            self._write(message.target, message.args, message.answer)
         except SessionSevered:
             message.fail(self._severance())
         except NotPassable as error:
@@ -205,8 +236,18 @@ class Connection:
                 message.fail(error)
             else:
                 self._deliver(Message(message.target, args, message.answer, message.home, message.site))
-        else:
-            self._flush_soon()
+
+    def _write(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
+        try:
+            self.session.deliver(target, args, answer)
+        except BaseException:
+            self._deposits.clear()
+            raise
+        if self._deposits:
+            deposits, self._deposits = self._deposits, []
+            for deposit in deposits:
+                deposit.dispatch()
+        self._flush_soon()
 
     def _without_exceptions(self, value: Any) -> Any:
         """Return a passed value with the exceptions in it replaced by what the peer may know of them."""
@@ -236,6 +277,11 @@ class Connection:
                 self._listened(target, resolver)
             case Selected():
                 self._selected(event)
+            case Introduced(promise, certificate):
+                if self._introducer is None:
+                    promise._break_here(Refused("nothing can be handed over on a direct connection"))
+                else:
+                    self._introducer.introduced(self, promise, certificate)
             case Opened():
                 self._opened()
             case Severed(reason, orphans):
@@ -275,6 +321,8 @@ class Connection:
             self._deadline = None
         self.remote_bootstrap._break_here(self._severance())
         for promise in orphans:
+            # Its holder knows of the severance from elsewhere: no report if it was never looked at.
+            promise._heard = True
             promise._break_here(self._severance())
         self._on_severed(self)
 
@@ -285,6 +333,39 @@ class Connection:
         self.session.handle_timer(self._loop.time())
         self._carry_out()
         self._flush()
+
+    # References of third parties
+
+    def withdraw(self, certificate: DescSigEnvelope, receiver_keys: KeyPair) -> Promise[Any]:
+        """Ask the peer, as the exporter, for the gift that a certificate stands for.
+
+        Args:
+            certificate: what came from the gifter.
+            receiver_keys: ours, of the session with the gifter.
+        """
+        count, self._handoffs = self._handoffs, self._handoffs + 1
+        request = sign_receive(
+            receiver_keys,
+            session=self.session.session_id,
+            side=self.keys.public.public_id,
+            count=count,
+            signed_give=certificate,
+        )
+        gift: Promise[Any] = Promise(self._vat)
+        gift._heard = True
+        Message(self.session.bootstrap, (WITHDRAW_GIFT, request), gift, self._vat, None).dispatch()
+        return gift
+
+    def deposit_later(self, exporter: Connection, gift_id: bytes, target: RemoteRef) -> None:
+        """Deposit a gift with ``exporter`` as soon as the message that is being written exists."""
+        args = (DEPOSIT_GIFT, gift_id, target)
+        self._deposits.append(Message(exporter.session.bootstrap, args, None, self._vat, None))
+
+    def _introduce(self, target: RemoteRef) -> DescSigEnvelope | None:
+        return None if self._introducer is None else self._introducer.introduce(self, target)
+
+    def _admit(self, location: PeerLocator, key: PublicKey) -> str | None:
+        return None if self._introducer is None else self._introducer.admit(self, location, key)
 
     # Answers to the peer
 
@@ -302,10 +383,10 @@ class Connection:
         if self.session.state is not SessionState.OPEN:
             return
         try:
-            self.session.deliver(resolver, (verb, value), None)
+            self._write(resolver, (verb, value), None)
         except NotPassable as error:
-            self.session.deliver(resolver, (BREAK, self._sent_reason(error)), None)
-        self._flush_soon()
+            with suppress(NotPassable):
+                self._write(resolver, (BREAK, self._sent_reason(error)), None)
 
     def _sent_reason(self, error: BaseException) -> object:
         """Return what the peer may know of an error: by default an id, under which we log the rest."""

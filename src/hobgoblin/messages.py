@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, cast
 from hobgoblin.crypto import PublicKey, signature_from_value, signature_to_value
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
+from hobgoblin.syrup import KeyOrder, encode
 from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, Symbol, Tagged
 
 __all__ = [
@@ -451,13 +452,16 @@ ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
     DescImportPromise: lambda desc: b"<19'desc:import-promise%d+>" % desc.position,
     DescExport: lambda desc: b"<11'desc:export%d+>" % desc.position,
     DescAnswer: lambda desc: b"<11'desc:answer%d+>" % desc.answer_pos,
-    DescSigEnvelope: lambda desc: _record(
-        "desc:sig-envelope", desc.object, signature_to_value(desc.signature)
+    DescSigEnvelope: lambda desc: encode(
+        # As it was signed, whatever order the message around it puts keys in.
+        _record("desc:sig-envelope", desc.object, signature_to_value(desc.signature)),
+        encoders=ENCODERS,
+        key_order=KeyOrder.KEEP,
     ),
     DescHandoffGive: lambda desc: _record(
         "desc:handoff-give",
         desc.receiver_key.to_value(),
-        desc.exporter_location.to_record(),
+        desc.exporter_location.as_received(),
         desc.session,
         desc.gifter_side,
         desc.gift_id,

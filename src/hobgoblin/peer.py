@@ -10,13 +10,17 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
+from hobgoblin.captp import SessionState
+from hobgoblin.captp.gifts import GiftDesk, GiftTable
+from hobgoblin.captp.handoffs import Gift, sign_give, verify_give
 from hobgoblin.connection import Connection, Tap
-from hobgoblin.crypto import Entropy, SwissNum, system_entropy
-from hobgoblin.errors import NetlayerError, NotInVat
+from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entropy
+from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import spawn_vat
+from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
-from hobgoblin.refs import FULFILLED, Promise, Ref, call_site, current_home
+from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
 from hobgoblin.sturdyrefs import Bootstrap, Registry
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol
 from hobgoblin.vat import Actor, Vat
@@ -28,6 +32,13 @@ logger = logging.getLogger("hobgoblin.peer")
 A = TypeVar("A", bound=Actor)
 
 FETCH: Final = Symbol("fetch")
+
+MAX_DIALS: Final = 64
+"""Peers that are being dialled at a time; certificates of others can ask for any number."""
+
+CROSSED_HELLOS: Final = "Crossed hellos mitigation"
+CROSSED_HELLO_SECONDS: Final = 2.0
+"""How long we wait for the connection of a peer that has dropped ours while both were opened."""
 
 
 class Peer:
@@ -44,7 +55,9 @@ class Peer:
         name: for logs.
         limits: what is accepted from each peer.
         version: what the protocol is called in the handshake.
-        entropy: where swiss numbers come from.
+        entropy: where swiss numbers and the ids of gifts come from.
+        may_dial: tells whether a peer may be dialled because another one has handed over a
+            reference to an object of it. What you `enliven` yourself is not asked about.
         tap: sees all bytes that cross, for tools.
     """
 
@@ -55,6 +68,7 @@ class Peer:
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
         entropy: Entropy = system_entropy,
+        may_dial: Callable[[PeerLocator], bool] = lambda locator: True,
         tap: Tap | None = None,
     ) -> None:
         self._netlayers = {netlayer.transport: netlayer for netlayer in netlayers}
@@ -64,12 +78,16 @@ class Peer:
         self._limits = limits
         self._version = version
         self._tap = tap
+        self._entropy = entropy
+        self._may_dial = may_dial
         self._registry = Registry(entropy)
+        self._gifts = GiftTable(limits, lambda: Promise(self.vat), self._watch_gifts)
+        self._gift_timer: asyncio.TimerHandle | None = None
         self._vat: Vat | None = None
-        self._bootstrap: Ref | None = None
         # By the identity of the peer: sessions that are open, and dials under way.
         self._connections: dict[tuple[str, str], Connection] = {}
-        self._dials: dict[tuple[str, str], Promise[Any]] = {}
+        self._dials: dict[tuple[str, str], _Dial] = {}
+        self._desks: dict[Connection, GiftDesk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unopened: set[Connection] = set()
         self._closed = False
@@ -95,7 +113,6 @@ class Peer:
         if self._vat is not None:
             raise RuntimeError("this peer has been started already")
         self._vat = spawn_vat(self._name)
-        self._bootstrap = self._vat.spawn(Bootstrap, self._registry)
         try:
             for netlayer in self._netlayers.values():
                 await netlayer.listen(self._acceptor(netlayer))
@@ -110,6 +127,8 @@ class Peer:
         self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
+        if self._gift_timer is not None:
+            self._gift_timer.cancel()
         for connection in (*self._connections.values(), *self._unopened):
             connection.close("the peer has closed")
         for netlayer in self._netlayers.values():
@@ -198,7 +217,7 @@ class Peer:
         sturdyref = SturdyRef.parse(uri) if isinstance(uri, str) else uri
         vat = self.vat
         if self._is_own(sturdyref.peer):
-            bootstrap: Any = self._bootstrap
+            bootstrap: Any = vat.spawn(Bootstrap, self._registry)
         else:
             bootstrap = Promise(vat)
             bootstrap._heard = True
@@ -231,20 +250,22 @@ class Peer:
         return lambda: self._connection(netlayer, None)
 
     def _connection(self, netlayer: Netlayer, dialled: PeerLocator | None) -> Connection:
-        assert self._bootstrap is not None
+        desk = GiftDesk(self._gifts, self._limits, self.vat.host.clock)
         connection = Connection(
             self.vat,
             location=netlayer.location,
-            bootstrap=self._bootstrap,
+            bootstrap=self.vat.spawn(Bootstrap, self._registry, desk),
             dialled=dialled,
             framing=netlayer.listen_framing if dialled is None else netlayer.framing,
             limits=self._limits,
             version=self._version,
             on_opened=self._opened,
             on_severed=self._severed,
+            introducer=self,
             tap=self._tap,
         )
         self._unopened.add(connection)
+        self._desks[connection] = desk
         return connection
 
     def _reach(self, locator: PeerLocator, bootstrap: Promise[Any]) -> None:
@@ -253,78 +274,181 @@ class Peer:
         if connection is not None:
             bootstrap._resolve_here(connection.remote_bootstrap)
             return
-        pending = self._dials.get(locator.identity)
-        if pending is None:
-            pending = self._dials[locator.identity] = Promise(self.vat)
-            pending._heard = True
-            task = asyncio.get_running_loop().create_task(self._dial(locator, pending))
+        dial = self._dials.get(locator.identity)
+        if dial is None:
+            if len(self._dials) >= MAX_DIALS:
+                bootstrap._break_here(NetlayerError(f"{MAX_DIALS} peers are being dialled already"))
+                return
+            dial = self._dials[locator.identity] = _Dial(locator, Promise(self.vat))
+            dial.pending._heard = True
+            task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        bootstrap._resolve_here(pending)
+        bootstrap._resolve_here(dial.pending)
 
-    async def _dial(self, locator: PeerLocator, pending: Promise[Any]) -> None:
+    async def _dial(self, dial: _Dial) -> None:
+        locator = dial.locator
         try:
             netlayer = self._netlayers.get(locator.transport)
             if netlayer is None:
                 known = ", ".join(self._netlayers) or "no netlayers"
                 raise NetlayerError(f"no way to {locator.transport!r} peers: this peer has {known}")
-            connection = self._connection(netlayer, locator)
+            dial.connection = connection = self._connection(netlayer, locator)
             try:
                 await netlayer.dial(locator, connection)
             except BaseException:
-                self._unopened.discard(connection)
+                self._forget(connection)
                 raise
-            pending._resolve_here(connection.remote_bootstrap)
-            # Nobody else is to dial meanwhile, nor to be told of a session that never came to be.
-            await _settled(connection.remote_bootstrap)
         except NetlayerError as error:
-            pending._break_here(error)
+            self._fail_dial(dial, error)
         except asyncio.CancelledError:
-            pending._break_here(NetlayerError("the peer has closed"))
+            self._fail_dial(dial, NetlayerError("the peer has closed"))
             raise
-        finally:
-            if self._dials.get(locator.identity) is pending:
-                del self._dials[locator.identity]
+
+    def _fail_dial(self, dial: _Dial, error: Exception) -> None:
+        if self._dials.get(dial.locator.identity) is dial:
+            del self._dials[dial.locator.identity]
+            dial.pending._break_here(error)
 
     def _opened(self, connection: Connection) -> None:
+        session = connection.session
+        assert session.peer_location is not None
+        assert session.peer_key is not None
         self._unopened.discard(connection)
-        location = connection.session.peer_location
-        assert location is not None
-        other = self._connections.get(location.identity)
-        if other is None:
-            self._connections[location.identity] = connection
-            return
-        loser = self._loser(other, connection)
-        if loser is other:
-            self._connections[location.identity] = connection
-        loser.close("a session between these peers exists already")
-
-    def _loser(self, old: Connection, new: Connection) -> Connection:
-        """Return which of two sessions with one peer has to go.
-
-        When each side has dialled the other, both must come to the same result: the session whose
-        initiator has the lower id goes (crossed hellos). Otherwise the newer one goes.
-        """
-        if old.dialled == new.dialled:
-            return new
-        return old if _initiator_id(old) < _initiator_id(new) else new
+        identity = session.peer_location.identity
+        self._connections[identity] = connection
+        self._desks[connection].open(session.session_id, session.peer_key)
+        dial = self._dials.pop(identity, None)
+        if dial is not None:
+            dial.pending._resolve_here(connection.remote_bootstrap)
 
     def _severed(self, connection: Connection) -> None:
-        self._unopened.discard(connection)
         location = connection.session.peer_location
         if location is not None and self._connections.get(location.identity) is connection:
             del self._connections[location.identity]
+        self._forget(connection)
+        dial = None if connection.dialled is None else self._dials.get(connection.dialled.identity)
+        if dial is None or dial.connection is not connection or dial.crossed:
+            return
+        error = SessionSevered(f"there is no session: {connection.severed_because}")
+        if connection.session.aborted_by_peer:
+            # It may be about to reach us over a connection of its own, and have dropped this one
+            # for that: then its hello is on the way.
+            asyncio.get_running_loop().call_later(CROSSED_HELLO_SECONDS, self._fail_dial, dial, error)
+        else:
+            self._fail_dial(dial, error)
+
+    def _forget(self, connection: Connection) -> None:
+        self._unopened.discard(connection)
+        desk = self._desks.pop(connection, None)
+        if desk is not None:
+            desk.close()
+
+    def _watch_gifts(self) -> None:
+        """See to it that gifts which nobody takes, and requests that nobody fulfills, go in time."""
+        due = self._gifts.timer()
+        if self._gift_timer is None and due is not None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._gift_timer = loop.call_later(max(0.0, due - self.vat.host.clock()), self._expire_gifts)
+
+    def _expire_gifts(self) -> None:
+        self._gift_timer = None
+        self._gifts.expire(self.vat.host.clock())
+        self._watch_gifts()
+
+    # Introducer: what connections ask
+
+    def admit(self, connection: Connection, location: PeerLocator, key: PublicKey) -> str | None:
+        """Let one session with each peer be.
+
+        When each side has dialled the other (crossed hellos), both must drop the same connection:
+        the one whose initiator has the lower id. Spec: protocol description 3.4.
+        """
+        if location.identity in self._connections:
+            return "a session between these peers exists already"
+        dial = self._dials.get(location.identity)
+        if connection.dialled is not None or dial is None or dial.connection is None:
+            return None
+        if dial.connection.keys.public.public_id > key.public_id:
+            return CROSSED_HELLOS
+        dial.crossed = True
+        dial.connection.close(CROSSED_HELLOS)
+        return None
+
+    def introduce(self, connection: Connection, target: RemoteRef) -> DescSigEnvelope | None:
+        """As the gifter: hand ``target`` over to the peer of ``connection``, if that can reach its home."""
+        exporter = target._sink
+        if not isinstance(exporter, Connection) or exporter._introducer is not self:
+            return None
+        session, receiver_key = exporter.session, connection.session.peer_key
+        location = session.peer_location
+        if session.state is not SessionState.OPEN or location is None or receiver_key is None:
+            return None
+        netlayer = self._netlayers.get(location.transport)
+        if netlayer is None or not netlayer.locates(location):
+            return None
+        gift_id = self._entropy(32)
+        connection.deposit_later(exporter, gift_id, target)
+        return sign_give(
+            exporter.keys,
+            receiver_key=receiver_key,
+            exporter=location,
+            session=session.session_id,
+            gift_id=gift_id,
+        )
+
+    def introduced(self, connection: Connection, promise: Promise[Any], certificate: DescSigEnvelope) -> None:
+        """As the receiver: take over what a certificate stands for, from its home."""
+        give = certificate.object
+        assert isinstance(give, DescHandoffGive)
+        location = give.exporter_location
+        if self._is_own(location):
+            key = self._gifts.gifter_key(give.session)
+            if key is None or not verify_give(certificate, key) or not isinstance(give.gift_id, bytes):
+                promise._break_here(Refused("this certificate opens nothing here"))
+                return
+            gift = Gift(give.session, give.gift_id)
+            try:
+                promise._resolve_here(
+                    self._gifts.withdraw(gift, connection.session.session_id, self.vat.host.clock())
+                )
+            except Refused as error:
+                promise._break_here(error)
+        elif not self._may_dial(location):
+            promise._break_here(Refused(f"this peer does not dial {location!r} for others"))
+        else:
+            gate: Promise[Any] = Promise(self.vat)
+            gate._heard = True
+            self._reach(location, gate)
+            gate._listen_here(_Withdrawal(promise, certificate, connection.keys))
 
 
-def _initiator_id(connection: Connection) -> bytes:
-    key = connection.keys.public if connection.dialled else connection.session.peer_key
-    assert key is not None
-    return key.public_id
+class _Dial:
+    """A peer that is being dialled, and the promise for its bootstrap object."""
+
+    __slots__ = ("connection", "crossed", "locator", "pending")
+
+    def __init__(self, locator: PeerLocator, pending: Promise[Any]) -> None:
+        self.locator = locator
+        self.pending = pending
+        self.connection: Connection | None = None
+        # We gave up our own connection for one that the other peer has opened.
+        self.crossed = False
 
 
-async def _settled(promise: Promise[Any]) -> None:
-    """Wait until a promise has settled, either way."""
-    try:
-        await promise
-    except Exception:
-        assert promise._state > FULFILLED
+class _Withdrawal:
+    """Takes a gift once the session with its exporter is open."""
+
+    __slots__ = ("certificate", "keys", "promise")
+
+    def __init__(self, promise: Promise[Any], certificate: DescSigEnvelope, keys: KeyPair) -> None:
+        self.promise = promise
+        self.certificate = certificate
+        self.keys = keys
+
+    def settled(self, gate: Promise[Any]) -> None:
+        if gate._state == BROKEN:
+            self.promise._break_here(gate._value)
+        else:
+            exporter = gate._value._sink
+            self.promise._resolve_here(exporter.withdraw(self.certificate, self.keys))

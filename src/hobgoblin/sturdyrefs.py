@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from hobgoblin.captp.gifts import GiftDesk
 from hobgoblin.crypto import Entropy, SwissNum, system_entropy
 from hobgoblin.errors import Refused
 from hobgoblin.refs import Ref
@@ -59,8 +60,9 @@ class Registry:
 class Bootstrap(Actor):
     """What every peer exports at position 0: the door at which swiss numbers are shown."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, desk: GiftDesk | None = None) -> None:
         self._registry = registry
+        self._desk = desk
 
     @method
     def fetch(self, swiss: Any) -> Any:
@@ -70,3 +72,18 @@ class Bootstrap(Actor):
         except (TypeError, ValueError):
             raise Refused("a swiss number is a byte string") from None
         return self._registry.find(number)
+
+    @method
+    def deposit_gift(self, gift_id: Any, target: Any) -> None:
+        """Keep an object of ours for whoever shows the certificate that the depositor has given them."""
+        self._open_desk().deposit(gift_id, target)
+
+    @method
+    def withdraw_gift(self, request: Any) -> Any:
+        """Hand out the gift that a signed desc:handoff-receive is for."""
+        return self._open_desk().withdraw(request)
+
+    def _open_desk(self) -> GiftDesk:
+        if self._desk is None:
+            raise Refused("there are no hand-offs over a direct connection")
+        return self._desk

@@ -161,6 +161,12 @@ class Limits:
     table_entries: int = 1_000_000
     """References, and answers of ours, that one session keeps for its peer at a time."""
 
+    gifts: int = 1_000
+    """Gifts that one peer has deposited and nobody taken, and requests of one peer that wait."""
+
+    gift_seconds: float = 600.0
+    """How long a gift waits to be taken, and a request for its gift."""
+
     handshake_seconds: float = 30.0
     """How long a new channel may take to say its op:start-session."""
 

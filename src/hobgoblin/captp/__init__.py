@@ -1,6 +1,16 @@
 """CapTP as a sans-I/O state machine. It knows references, and nothing of vats or sockets."""
 
-from hobgoblin.captp.events import Answered, Broke, Delivered, Event, Listened, Opened, Selected, Severed
+from hobgoblin.captp.events import (
+    Answered,
+    Broke,
+    Delivered,
+    Event,
+    Introduced,
+    Listened,
+    Opened,
+    Selected,
+    Severed,
+)
 from hobgoblin.captp.session import BREAK, FULFILL, Session, SessionState, Stats
 
 __all__ = [
@@ -10,6 +20,7 @@ __all__ = [
     "Broke",
     "Delivered",
     "Event",
+    "Introduced",
     "Listened",
     "Opened",
     "Selected",

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, cast, final
 
 from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
-from hobgoblin.errors import HobgoblinError, ProtocolError
+from hobgoblin.crypto import PublicKey
+from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
     CONSTRUCTORS,
     ENCODERS,
@@ -73,12 +74,15 @@ class Crossing:
     __slots__ = (
         "_dropped_imports",
         "_dropped_questions",
+        "_introduce",
         "_limits",
         "_new_promise",
+        "_receiver_key",
         "_sink",
         "_wake",
         "answers",
         "bootstrap",
+        "certificates",
         "constructors",
         "encoders",
         "exports",
@@ -95,8 +99,12 @@ class Crossing:
         bootstrap: Ref,
         limits: Limits,
         wake: Callable[[], object],
+        introduce: Callable[[RemoteRef], DescSigEnvelope | None],
+        receiver_key: PublicKey,
     ) -> None:
         self._sink = sink
+        self._introduce = introduce
+        self._receiver_key = receiver_key
         self._new_promise = new_promise
         self._limits = limits
         self._wake = wake
@@ -104,6 +112,8 @@ class Crossing:
         self._dropped_questions: Dropped = deque()
         self.release_due = False
         self.strays = 0
+        # The promises that stand for references of third parties in the message that is being read.
+        self.certificates: dict[Promise[Any], DescSigEnvelope] = {}
         self.bootstrap = RemoteRef(sink, 0)
         self.exports = Exports(bootstrap)
         self.imports: Tracking[Ref] = Tracking(self._import_dropped)
@@ -238,13 +248,16 @@ class Crossing:
     def _describe_local(self, target: Ref) -> bytes:
         return b"<18'desc:import-object%d+>" % self.exports.describe(target)
 
-    def _describe_remote(self, target: RemoteRef) -> bytes:
+    def _describe_remote(self, target: RemoteRef) -> bytes | Record:
         if target._sink is self._sink:
             return b"<11'desc:export%d+>" % target._pos
-        # Of another session: the peer reaches it through us.
-        return self._describe_local(target)
+        certificate = self._introduce(target)
+        if certificate is None:
+            # The peer has no way of its own to that object: it reaches it through us.
+            return self._describe_local(target)
+        return ENCODERS[DescSigEnvelope](certificate)
 
-    def _describe_promise(self, promise: Promise[Any]) -> bytes:
+    def _describe_promise(self, promise: Promise[Any]) -> bytes | Record:
         promise._heard = True
         if promise._state == FULFILLED and isinstance(promise._value, Ref):
             value = promise._value
@@ -319,24 +332,38 @@ class Crossing:
 
         return count
 
-    # References of third parties, which can't be taken over yet
-
-    def _read_handoff_receive(self, fields: Fields) -> object:
-        # The envelope in it has become a promise.
-        if len(fields) != 4 or type(fields[3]) is not Promise:
-            raise ProtocolError("desc:handoff-receive holds no signed desc:handoff-give")
-        self.strays += 1
-        return DescHandoffReceive(b"", b"", 0, DescSigEnvelope(None, b""))
+    # References of third parties
 
     def _read_sig_envelope(self, fields: Fields) -> object:
         envelope = cast("DescSigEnvelope", CONSTRUCTORS["desc:sig-envelope"](fields))
-        if not isinstance(envelope.object, DescHandoffGive | DescHandoffReceive):
-            raise ProtocolError("desc:sig-envelope holds no certificate of a hand-off")
         self.strays -= 1
+        if isinstance(envelope.object, DescHandoffReceive):
+            return envelope
+        if not isinstance(envelope.object, DescHandoffGive):
+            raise ProtocolError("desc:sig-envelope holds no certificate of a hand-off")
         promise = self._new_promise()
         promise._heard = True
-        promise._break_here(HobgoblinError("references of third parties can't be taken over yet"))
+        self.certificates[promise] = envelope
         return promise
+
+    def _read_handoff_receive(self, fields: Fields) -> object:
+        # The certificate in it has become a promise, which nobody is to see.
+        certificate = fields[3] if len(fields) == 4 else None
+        envelope = self.certificates.pop(certificate, None) if type(certificate) is Promise else None
+        if envelope is None:
+            raise ProtocolError("desc:handoff-receive holds no signed desc:handoff-give")
+        self.strays += 1
+        return CONSTRUCTORS["desc:handoff-receive"]((*fields[:3], envelope))
+
+    def introductions(self) -> list[tuple[Promise[Any], DescSigEnvelope]]:
+        """Return what the message that was just read introduces: promises, and what they are to become."""
+        found = list(self.certificates.items())
+        self.certificates.clear()
+        for promise, envelope in found:
+            give = cast("DescHandoffGive", envelope.object)
+            if give.receiver_key.raw != self._receiver_key.raw:
+                promise._break_here(Refused("this certificate was made for somebody else"))
+        return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
 
 
 def _is_pending(reference: Ref) -> bool:

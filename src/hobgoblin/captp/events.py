@@ -7,9 +7,20 @@ from typing import Any
 
 from hobgoblin.crypto import PublicKey
 from hobgoblin.locators import PeerLocator
+from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.refs import Promise, Ref
 
-__all__ = ["Answered", "Broke", "Delivered", "Event", "Listened", "Opened", "Selected", "Severed"]
+__all__ = [
+    "Answered",
+    "Broke",
+    "Delivered",
+    "Event",
+    "Introduced",
+    "Listened",
+    "Opened",
+    "Selected",
+    "Severed",
+]
 
 
 @dataclass(slots=True)
@@ -53,6 +64,17 @@ class Listened:
 
 
 @dataclass(slots=True)
+class Introduced:
+    """The next event's message holds a reference of a third party: ``promise`` stands for it.
+
+    Whoever shows ``certificate`` to the exporter that it names gets what the promise is to become.
+    """
+
+    promise: Promise[Any]
+    certificate: DescSigEnvelope
+
+
+@dataclass(slots=True)
 class Answered:
     """A question of ours, or a promise of theirs that we listened to, was fulfilled."""
 
@@ -83,4 +105,4 @@ class Severed:
     orphans: tuple[Promise[Any], ...]
 
 
-Event = Opened | Delivered | Selected | Listened | Answered | Broke | Severed
+Event = Opened | Introduced | Delivered | Selected | Listened | Answered | Broke | Severed

@@ -23,12 +23,23 @@ from enum import Enum
 from typing import Any, Final, cast, final
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
-from hobgoblin.captp.events import Answered, Broke, Delivered, Event, Listened, Opened, Selected, Severed
+from hobgoblin.captp.events import (
+    Answered,
+    Broke,
+    Delivered,
+    Event,
+    Introduced,
+    Listened,
+    Opened,
+    Selected,
+    Severed,
+)
 from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.errors import NotPassable, ProtocolError, SessionSevered, SyrupError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import (
+    DescSigEnvelope,
     OpAbort,
     OpDeliver,
     OpGcAnswers,
@@ -41,7 +52,7 @@ from hobgoblin.messages import (
     deliver_octets,
     listen_octets,
 )
-from hobgoblin.refs import ROUTE_ANSWER, Promise, Ref, Sink
+from hobgoblin.refs import ROUTE_ANSWER, Promise, Ref, RemoteRef, Sink
 from hobgoblin.syrup import NEED_MORE, Framing, encode, frame, open_decoder
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 
@@ -104,6 +115,11 @@ class Session:
         limits: what we take from the peer.
         wake: called (from any thread, possibly by the garbage collector) when there are
             references to release; it should arrange for `data_to_send` to be called.
+        introduce: called while a message is written that holds a reference of another session:
+            returns the certificate that lets the peer get it from its home, or ``None`` if it is
+            to be reached through us.
+        admit: called with the location and the key of a valid hello before it is answered: returns
+            why this session must not be, or ``None``.
     """
 
     def __init__(
@@ -121,12 +137,15 @@ class Session:
         version: str = "1.0",
         limits: Limits = DEFAULT_LIMITS,
         wake: Callable[[], object] = lambda: None,
+        introduce: Callable[[RemoteRef], DescSigEnvelope | None] = lambda target: None,
+        admit: Callable[[PeerLocator, PublicKey], str | None] = lambda location, key: None,
     ) -> None:
         self.state = SessionState.HANDSHAKE
         self.location = location
         self.peer_location: PeerLocator | None = None
         self.peer_key: PublicKey | None = None
         self.session_id = b""
+        self.aborted_by_peer = False
         self._keys = keys
         self._sink = sink
         self._new_promise = new_promise
@@ -134,6 +153,7 @@ class Session:
         self._initiator = dialled is not None if initiator is None else initiator
         self._version = version
         self._limits = limits
+        self._admit = admit
         self._argument_limits = _argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
@@ -141,7 +161,7 @@ class Session:
         self._next_question = 1
         self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
 
-        self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake)
+        self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public)
         self._exports = self._crossing.exports
         self.bootstrap = self._crossing.bootstrap
         self._decoder = open_decoder(framing, constructors=self._crossing.constructors, limits=limits)
@@ -307,6 +327,8 @@ class Session:
             strays == 2 and type(message) is OpDeliver and type(message.to_desc) is ResolverAt
         ):
             raise ProtocolError("a message holds what is no value")
+        for promise, certificate in crossing.introductions():
+            self._events.append(Introduced(promise, certificate))
         if self.state is SessionState.OPEN or type(message) is OpAbort:
             handler(message)
         elif type(message) is OpStartSession:
@@ -316,6 +338,7 @@ class Session:
 
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._out.clear()
+        self.aborted_by_peer = True
         self._sever(f"the peer aborted: {_printable(op.reason)}")
 
     def _handle_second_hello(self, op: OpStartSession) -> None:
@@ -323,6 +346,10 @@ class Session:
 
     def _handle_op_start_session(self, op: OpStartSession) -> None:
         check_hello(op, self._keys, self.location, self._version, self._dialled)
+        refusal = self._admit(op.acceptable_location, op.session_pubkey)
+        if refusal is not None:
+            self.abort(refusal)
+            return
         if not self._initiator:
             self._write(hello(self._keys, self.location, self._version))
         self.state = SessionState.OPEN

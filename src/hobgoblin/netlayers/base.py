@@ -43,6 +43,9 @@ class BaseNetlayer(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location.uri()}>"
 
+    def locates(self, locator: PeerLocator) -> bool:
+        return bool(locator.hints)
+
     async def listen(self, accept: Callable[[], Handler]) -> None:
         self._check_open()
         if self._accept is not None:

@@ -116,6 +116,10 @@ class Netlayer(Protocol):
         """Whether others can reach us here: ``listen()`` has returned, and there is an address."""
         ...
 
+    def locates(self, locator: PeerLocator) -> bool:
+        """Tell whether a locator of this transport says where its peer can be dialled."""
+        ...
+
     async def listen(self, accept: Callable[[], Handler]) -> None:
         """Accept channels. Does nothing without an address. To be called once.
 

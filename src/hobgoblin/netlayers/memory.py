@@ -56,6 +56,9 @@ class Memory(BaseNetlayer):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrivals = 0
 
+    def locates(self, locator: PeerLocator) -> bool:
+        return locator.designator in self._network._listening
+
     async def _start(self) -> Mapping[str, str] | None:
         if self._name in self._network._listening:
             raise NetlayerError(
