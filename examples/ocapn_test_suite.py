@@ -66,9 +66,9 @@ class Enlivener(Actor):
         return self._peer.enliven(sturdyref)
 
 
-async def main(port: int, framing: str) -> None:
+async def main(port: int, framing: str, dialect: str | None) -> None:
     tcp = netlayers.TcpTestingOnly(port=port, framing=framing)
-    async with Peer(tcp, name="suite") as peer:
+    async with Peer(tcp, name="suite", dialect=dialect) as peer:
         objects = {
             b"JadQ0++RzsD4M+40uLxTWVaVqM10DcBJ": peer.spawn(car_factory_builder),
             b"IO58l1laTyhcrgDKbEzFOO32MDd6zE5w": peer.spawn(echo),
@@ -85,6 +85,7 @@ async def main(port: int, framing: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Host the objects of OCapN's conformance suite.")
     parser.add_argument("--port", type=int, default=22045)
+    parser.add_argument("--dialect", choices=("A", "B", "C", "D"), help="by default found out")
     parser.add_argument("--framing", choices=("raw", "prefixed"), default="raw")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.port, arguments.framing))
+    asyncio.run(main(arguments.port, arguments.framing, arguments.dialect))

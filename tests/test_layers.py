@@ -19,6 +19,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     2.0: ("crypto",),
     2.1: ("locators",),
     3.0: ("messages",),
+    3.1: ("dialects",),
     4.0: ("captp", "vat"),
     5.0: ("sturdyrefs", "store", "actors", "loops"),
     6.0: ("netlayers",),

@@ -31,6 +31,7 @@ from hobgoblin.captp import (
 )
 from hobgoblin.captp.handoffs import sign_receive
 from hobgoblin.crypto import KeyPair, PublicKey, system_entropy
+from hobgoblin.dialects import DRAFT, Dialect
 from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, SessionSevered
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
@@ -42,6 +43,9 @@ from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol, Tagged
 from hobgoblin.vat import Vat
 
 __all__ = ["Connection", "Introducer", "Tap"]
+
+RELEASE_SECONDS: Final = 0.01
+"""How long releases wait for others to join them. A call awaited on its own would carry two of its own."""
 
 DEPOSIT_GIFT: Final = Symbol("deposit-gift")
 WITHDRAW_GIFT: Final = Symbol("withdraw-gift")
@@ -89,6 +93,8 @@ class Connection:
         initiator: whether we say hello first; by default whether we dialled.
         framing: how messages are told apart.
         limits: what we take from the peer.
+        version: what the protocol is called in the handshake.
+        dialect: how the peer wants to be spoken to.
         on_opened: called when the handshake is done.
         on_severed: called once when the session has ended.
         introducer: what knows the other connections; without one nothing is handed over.
@@ -106,6 +112,7 @@ class Connection:
         framing: Framing = Framing.RAW,
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
+        dialect: Dialect = DRAFT,
         on_opened: Callable[[Connection], object] = lambda connection: None,
         on_severed: Callable[[Connection], object] = lambda connection: None,
         introducer: Introducer | None = None,
@@ -124,6 +131,7 @@ class Connection:
         self._channel: Channel | None = None
         self._flush_due = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._release_timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self.severed_because: str | None = None
         self.keys = KeyPair.from_seed(system_entropy(32))
@@ -139,6 +147,7 @@ class Connection:
             initiator=initiator,
             framing=framing,
             version=version,
+            dialect=dialect,
             limits=limits,
             wake=self._wake,
             introduce=self._introduce,
@@ -158,9 +167,18 @@ class Connection:
         self._carry_out()
         self._flush()
 
+    @property
+    def hello_is_out(self) -> bool:
+        """Whether the side that dialled has said hello, and waits for the other's."""
+        return self._channel is not None and self.session.state is SessionState.HANDSHAKE
+
     # Handler: what the channel calls
 
     def channel_opened(self, channel: Channel) -> None:
+        if self.session.state is SessionState.SEVERED:
+            # Given up before it came about: the other side is not to hear of it at all.
+            channel.close()
+            return
         self._channel = channel
         timer = self.session.timer()
         if timer is not None:
@@ -316,6 +334,9 @@ class Connection:
 
     def _severed(self, reason: str, orphans: tuple[Promise[Any], ...]) -> None:
         self.severed_because = reason
+        if self._release_timer is not None:
+            self._release_timer.cancel()
+            self._release_timer = None
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -408,19 +429,27 @@ class Connection:
 
     def _wake(self) -> None:
         # From the garbage collector, in any thread and at any point: only schedule.
-        self._host.post(self._flush)
+        self._host.post(self._release_later)
+
+    def _release_later(self) -> None:
+        if self._release_timer is None and self.session.state is SessionState.OPEN:
+            self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release)
+
+    def _release(self) -> None:
+        self._release_timer = None
+        self._flush(releases=True)
 
     def _flush_soon(self) -> None:
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
-    def _flush(self) -> None:
+    def _flush(self, releases: bool = False) -> None:
         self._flush_due = False
         channel = self._channel
         if channel is None:
             return
-        messages = self.session.data_to_send()
+        messages = self.session.data_to_send(releases=releases)
         if messages:
             if self._tap is not None:
                 for message in messages:

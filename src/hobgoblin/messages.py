@@ -328,9 +328,14 @@ def _sig_envelope(fields: Fields) -> DescSigEnvelope:
     return DescSigEnvelope(signed, signature_from_value(signature))
 
 
+def _gift_id(value: object) -> bool:
+    # Octets by the spec; Goblins takes numbers and texts as well.
+    return type(value) is bytes or type(value) is str or type(value) is int
+
+
 def _handoff_give(fields: Fields) -> DescHandoffGive:
     key, location, session, side, gift = _shape(
-        "desc:handoff-give", fields, _any, _is(PeerLocator), _octets, _octets, _any
+        "desc:handoff-give", fields, _any, _is(PeerLocator), _octets, _octets, _gift_id
     )
     return DescHandoffGive(
         PublicKey.from_value(key),
@@ -484,15 +489,13 @@ ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
 """How each is written: as a record, or as octets where speed counts."""
 
 
-def deliver_octets(to: bytes, args: bytes, answer: tuple[int, int] | None) -> bytes:
+def deliver_octets(to: bytes, args: bytes, answer: int, resolver: int) -> bytes:
     """Encode op:deliver around a target and arguments that are encoded already.
 
-    ``answer`` is its position and that of the resolver. Nearly every message is one of these;
-    through the table it takes more than twice the time.
+    Nearly every message is one of these; through the table it takes more than twice the time.
+    All dialects understand this form.
     """
-    if answer is None:
-        return b"<10'op:deliver%b%bff>" % (to, args)
-    return b"<10'op:deliver%b%b%d+<18'desc:import-object%d+>>" % (to, args, *answer)
+    return b"<10'op:deliver%b%b%d+<18'desc:import-object%d+>>" % (to, args, answer, resolver)
 
 
 def listen_octets(to: bytes, resolver: int) -> bytes:

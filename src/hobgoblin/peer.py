@@ -12,9 +12,10 @@ from typing import Any, Final, Self, TypeVar, overload
 
 from hobgoblin.captp import SessionState
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
-from hobgoblin.captp.handoffs import Gift, sign_give, verify_give
+from hobgoblin.captp.handoffs import sign_give
 from hobgoblin.connection import Connection, Tap
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entropy
+from hobgoblin.dialects import DIALECTS, LEARNING
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import spawn_vat
@@ -34,7 +35,10 @@ A = TypeVar("A", bound=Actor)
 FETCH: Final = Symbol("fetch")
 
 MAX_DIALS: Final = 64
-"""Peers that are being dialled at a time; certificates of others can ask for any number."""
+"""Peers that are being dialled at a time before hand-offs wait for better times.
+
+Certificates of others can ask for any number. What you `enliven` yourself is always dialled.
+"""
 
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
 CROSSED_HELLO_SECONDS: Final = 2.0
@@ -55,6 +59,8 @@ class Peer:
         name: for logs.
         limits: what is accepted from each peer.
         version: what the protocol is called in the handshake.
+        dialect: which of the `hobgoblin.dialects` the others speak; by default, each session
+            finds out from what it hears.
         entropy: where swiss numbers and the ids of gifts come from.
         may_dial: tells whether a peer may be dialled because another one has handed over a
             reference to an object of it. What you `enliven` yourself is not asked about.
@@ -67,6 +73,7 @@ class Peer:
         name: str = "peer",
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
+        dialect: str | None = None,
         entropy: Entropy = system_entropy,
         may_dial: Callable[[PeerLocator], bool] = lambda locator: True,
         tap: Tap | None = None,
@@ -77,6 +84,7 @@ class Peer:
         self._name = name
         self._limits = limits
         self._version = version
+        self._dialect = LEARNING if dialect is None else DIALECTS[dialect]
         self._tap = tap
         self._entropy = entropy
         self._may_dial = may_dial
@@ -131,6 +139,9 @@ class Peer:
             self._gift_timer.cancel()
         for connection in (*self._connections.values(), *self._unopened):
             connection.close("the peer has closed")
+        for dial in tuple(self._dials.values()):
+            self._fail_dial(dial, SessionSevered("there is no session: the peer has closed"))
+        self._gifts.clear()
         for netlayer in self._netlayers.values():
             await netlayer.close()
         if self._vat is not None:
@@ -259,6 +270,7 @@ class Peer:
             framing=netlayer.listen_framing if dialled is None else netlayer.framing,
             limits=self._limits,
             version=self._version,
+            dialect=self._dialect,
             on_opened=self._opened,
             on_severed=self._severed,
             introducer=self,
@@ -276,9 +288,6 @@ class Peer:
             return
         dial = self._dials.get(locator.identity)
         if dial is None:
-            if len(self._dials) >= MAX_DIALS:
-                bootstrap._break_here(NetlayerError(f"{MAX_DIALS} peers are being dialled already"))
-                return
             dial = self._dials[locator.identity] = _Dial(locator, Promise(self.vat))
             dial.pending._heard = True
             task = asyncio.get_running_loop().create_task(self._dial(dial))
@@ -288,6 +297,8 @@ class Peer:
 
     async def _dial(self, dial: _Dial) -> None:
         locator = dial.locator
+        if self._dials.get(locator.identity) is not dial:
+            return  # meanwhile the other peer has dialled us
         try:
             netlayer = self._netlayers.get(locator.transport)
             if netlayer is None:
@@ -317,7 +328,7 @@ class Peer:
         self._unopened.discard(connection)
         identity = session.peer_location.identity
         self._connections[identity] = connection
-        self._desks[connection].open(session.session_id, session.peer_key)
+        self._desks[connection].open(session.session_id, session.peer_key, connection)
         dial = self._dials.pop(identity, None)
         if dial is not None:
             dial.pending._resolve_here(connection.remote_bootstrap)
@@ -341,8 +352,13 @@ class Peer:
     def _forget(self, connection: Connection) -> None:
         self._unopened.discard(connection)
         desk = self._desks.pop(connection, None)
-        if desk is not None:
+        if desk is None:
+            return
+        if self._closed:
             desk.close()
+        else:
+            # Deposits and requests are turns of the vat; those that came before the end count.
+            self.vat.run(desk.close)._heard = True
 
     def _watch_gifts(self) -> None:
         """See to it that gifts which nobody takes, and requests that nobody fulfills, go in time."""
@@ -369,7 +385,9 @@ class Peer:
         dial = self._dials.get(location.identity)
         if connection.dialled is not None or dial is None or dial.connection is None:
             return None
-        if dial.connection.keys.public.public_id > key.public_id:
+        # Ours is worth keeping only if our hello is out and not refused: else the other knows nothing
+        # of it or does not want it, and the connection at hand is all there is.
+        if dial.connection.hello_is_out and dial.connection.keys.public.public_id > key.public_id:
             return CROSSED_HELLOS
         dial.crossed = True
         dial.connection.close(CROSSED_HELLOS)
@@ -403,24 +421,26 @@ class Peer:
         assert isinstance(give, DescHandoffGive)
         location = give.exporter_location
         if self._is_own(location):
-            key = self._gifts.gifter_key(give.session)
-            if key is None or not verify_give(certificate, key) or not isinstance(give.gift_id, bytes):
-                promise._break_here(Refused("this certificate opens nothing here"))
-                return
-            gift = Gift(give.session, give.gift_id)
             try:
-                promise._resolve_here(
-                    self._gifts.withdraw(gift, connection.session.session_id, self.vat.host.clock())
-                )
+                promise._resolve_here(self._desks[connection].withdraw_own(certificate))
             except Refused as error:
                 promise._break_here(error)
-        elif not self._may_dial(location):
+        elif location.identity not in self._connections and not self._allows_dial(location):
             promise._break_here(Refused(f"this peer does not dial {location!r} for others"))
+        elif location.identity not in self._connections and len(self._dials) >= MAX_DIALS:
+            promise._break_here(Refused(f"{MAX_DIALS} peers are being dialled already"))
         else:
             gate: Promise[Any] = Promise(self.vat)
             gate._heard = True
             self._reach(location, gate)
             gate._listen_here(_Withdrawal(promise, certificate, connection.keys))
+
+    def _allows_dial(self, location: PeerLocator) -> bool:
+        try:
+            return self._may_dial(location)
+        except Exception:
+            logger.exception("may_dial failed; %r is not dialled", location)
+            return False
 
 
 class _Dial:

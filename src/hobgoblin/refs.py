@@ -354,6 +354,7 @@ class Promise(Ref, Generic[T_co]):
 
     __slots__ = (
         "_at",
+        "_detour",
         "_heard",
         "_listeners",
         "_locked",
@@ -381,6 +382,8 @@ class Promise(Ref, Generic[T_co]):
         self._pos: int = 0
         # Messages have gone along the route: later ones must not overtake them.
         self._used: bool = False
+        # Settled like that promise, whose route messages to this one have taken: they still have to.
+        self._detour: Promise[Any] | None = None
         # Resolved to a promise of another thread, ``_value``: only that one may settle it now.
         self._locked: bool = False
         self._heard: bool = False
@@ -431,7 +434,9 @@ class Promise(Ref, Generic[T_co]):
             else:
                 self._queue.append(message)
         elif state == FOLLOWING:
-            self._root()._accept_here(message)
+            self._way()._accept_here(message)
+        elif self._detour is not None:
+            self._detour._accept_here(message)
         elif isinstance(self._value, Ref):
             message.target = self._value
             self._value._accept(message)
@@ -570,14 +575,21 @@ class Promise(Ref, Generic[T_co]):
 
     def _root(self) -> Promise[Any]:
         """Return the promise at the end of the chain that this one follows."""
-        root: Promise[Any] = self
+        root = self._way()
         while root._state == FOLLOWING:
-            root = root._value
+            root = root._way()
+        return root
+
+    def _way(self) -> Promise[Any]:
+        """Return where messages go from here: to the end of the chain, or to one that has a route in use."""
+        way: Promise[Any] = self
+        while way._state == FOLLOWING and (way is self or not way._used):
+            way = way._value
         # Path compression: chains of any length cost nearly nothing to walk again.
         walked: Promise[Any] = self
-        while walked._state == FOLLOWING and walked._value is not root:
-            walked._value, walked = root, walked._value
-        return root
+        while walked is not way and walked._value is not way:
+            walked._value, walked = way, walked._value
+        return way
 
     # Listening
 
@@ -649,6 +661,9 @@ def _settle(first: Promise[Any]) -> None:
         queue, listeners = promise._queue, promise._listeners
         promise._queue = promise._listeners = None
         value = promise._value
+        detour = promise._detour
+        if promise._used and isinstance(value, Ref) and not promise._may_shorten():
+            detour = promise
         if queue:
             promise._heard = True
             if promise._state == FULFILLED and isinstance(value, Ref):
@@ -676,4 +691,5 @@ def _settle(first: Promise[Any]) -> None:
                 else:
                     # Followers live in the same host; those of others are wrapped in Follower.
                     listener._take_over(promise)
+                    listener._detour = detour
                     settled.append(listener)

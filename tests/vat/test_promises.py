@@ -622,6 +622,7 @@ class TestAwaiting:
                 home = vat if place == "here" else thread
                 promise, resolver = await home.run(new_promise)
                 kept = asyncio.ensure_future(promise)
+                await asyncio.sleep(0)  # it listens from here on
 
                 async def wait() -> None:
                     await promise

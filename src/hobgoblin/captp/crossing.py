@@ -89,6 +89,7 @@ class Crossing:
         "imports",
         "questions",
         "release_due",
+        "spelling",
         "strays",
     )
 
@@ -112,6 +113,8 @@ class Crossing:
         self._dropped_questions: Dropped = deque()
         self.release_due = False
         self.strays = 0
+        # How the peer spelled the operation that was read last, and whether with a list in front.
+        self.spelling = ("", False)
         # The promises that stand for references of third parties in the message that is being read.
         self.certificates: dict[Promise[Any], DescSigEnvelope] = {}
         self.bootstrap = RemoteRef(sink, 0)
@@ -170,6 +173,7 @@ class Crossing:
         self.imports.clear()
         self.questions.clear()
         self.answers.clear()
+        self.certificates.clear()
         self._dropped_imports.clear()
         self._dropped_questions.clear()
         # A promise that is listened to is in both tables.
@@ -328,6 +332,9 @@ class Crossing:
 
         def count(fields: Fields) -> object:
             self.strays += 1
+            self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
+            if self.certificates and fields and type(fields[0]) is Promise and fields[0] in self.certificates:
+                raise ProtocolError("a certificate is no target")
             return construct(fields)
 
         return count

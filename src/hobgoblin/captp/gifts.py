@@ -3,6 +3,9 @@
 A gift is given once, to one recipient. Deposit and request travel over different sessions, so either
 may come first. A deposited gift stays until it is taken or its time is up, also when its gifter has
 gone; a request that waits breaks when the gifter goes, since nobody else could make the deposit.
+
+All that anybody can make us keep is bounded: for each session that is open, and for all together
+that have ended, or else a gifter could come back again and again and leave its gifts behind.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from hobgoblin.captp.handoffs import Gift, check_receive
+from hobgoblin.captp.handoffs import Gift, check_give, check_receive, is_gift_id
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import Refused, SessionSevered
-from hobgoblin.refs import LocalRef, Promise, Ref
+from hobgoblin.messages import DescSigEnvelope
+from hobgoblin.refs import ROUTE_IMPORT, Promise, Ref, RemoteRef, Sink
 from hobgoblin.values import Limits
 
 __all__ = ["GiftDesk", "GiftTable"]
@@ -52,6 +56,9 @@ class GiftTable:
         self._wake = wake
         self._keys: dict[bytes, PublicKey] = {}
         self._open: set[bytes] = set()
+        # Sessions that have ended and left gifts behind, in that order, and how many gifts these are.
+        self._ended: dict[bytes, None] = {}
+        self._left = 0
         self._deposits: dict[Gift, _Deposit] = {}
         self._requests: dict[Gift, _Request] = {}
         self._counts: dict[bytes, int] = {}
@@ -65,15 +72,24 @@ class GiftTable:
         self._open.add(session)
 
     def session_ended(self, session: bytes) -> None:
-        """The session is over: what waits for its deposits breaks, what it asked for is forgotten."""
-        self._open.discard(session)
+        """The session is over: what waits for its deposits breaks, and what it asked for."""
+        if session not in self._open:
+            return
+        self._open.remove(session)
         for gift, request in tuple(self._requests.items()):
             if gift.session == session:
-                self._forget_request(gift)
-                request.promise._break_here(SessionSevered("the gifter has gone before it made its deposit"))
+                self._break(gift, SessionSevered("the gifter has gone before it made its deposit"))
             elif request.receiver == session:
-                self._forget_request(gift)
-        self._forget_key(session)
+                self._break(gift, SessionSevered("the session that the request came over has ended"))
+        if session not in self._counts:
+            del self._keys[session]
+            return
+        self._ended[session] = None
+        self._left += self._counts[session]
+        while self._left > self._limits.gifts:
+            oldest = next(iter(self._ended))
+            for gift in [gift for gift in self._deposits if gift.session == oldest]:
+                self._drop(gift)
 
     def gifter_key(self, session: bytes) -> PublicKey | None:
         """Return the key of the peer of a session: an open one, or one that left gifts behind."""
@@ -83,11 +99,13 @@ class GiftTable:
         """Keep ``target`` for whoever shows the certificate, or give it to who has done so already.
 
         Raises:
-            Refused: a gift with this id is here, or there are too many.
+            Refused: a gift with this id is here, or there are too many; or the session has ended.
         """
-        request = self._requests.get(gift)
+        if gift.session not in self._open:
+            raise Refused("the session has ended")
+        request = self._requests.pop(gift, None)
         if request is not None:
-            self._forget_request(gift)
+            self._discount(request.receiver)
             request.promise._resolve_here(target)
             return
         if gift in self._deposits:
@@ -100,13 +118,13 @@ class GiftTable:
         """Return the gift, or a promise for it if it has not been deposited yet. Once for each gift.
 
         Raises:
-            Refused: somebody waits for this gift already, or the receiver has too many requests.
+            Refused: somebody waits for this gift already, or the receiver has too many requests,
+                or its session has ended.
         """
-        deposit = self._deposits.pop(gift, None)
-        if deposit is not None:
-            self._discount(gift.session)
-            self._forget_key(gift.session)
-            return deposit.target
+        if receiver not in self._open:
+            raise Refused("the session has ended")
+        if gift in self._deposits:
+            return self._drop(gift)
         if gift in self._requests or gift.session not in self._open:
             raise Refused("this certificate opens nothing here")
         self._count(receiver)
@@ -127,24 +145,49 @@ class GiftTable:
 
     def expire(self, now: float) -> None:
         """Drop the gifts that nobody took, and break the requests that nobody fulfilled, in time."""
-        for gift, deposit in tuple(self._deposits.items()):
-            if deposit.until <= now:
-                del self._deposits[gift]
-                self._discount(gift.session)
-                self._forget_key(gift.session)
-        for gift, request in tuple(self._requests.items()):
-            if request.until <= now:
-                self._forget_request(gift)
-                request.promise._break_here(Refused("the gift was not deposited in time"))
+        for gift in [gift for gift, deposit in self._deposits.items() if deposit.until <= now]:
+            self._drop(gift)
+        for gift in [gift for gift, request in self._requests.items() if request.until <= now]:
+            self._break(gift, Refused("the gift was not deposited in time"))
 
-    def _forget_request(self, gift: Gift) -> None:
+    def clear(self) -> None:
+        """Drop all gifts, and break all requests: their keeper is going."""
+        for gift in tuple(self._deposits):
+            self._drop(gift)
+        for gift in tuple(self._requests):
+            self._break(gift, SessionSevered("the keeper of the gift has gone"))
+
+    def check(self) -> None:
+        """Assert the invariants of the table."""
+        counts: dict[bytes, int] = {}
+        for gift in self._deposits:
+            assert gift not in self._requests, "a gift is here, and somebody waits for it"
+            assert gift.session in self._keys, "nobody can ever take this gift"
+            counts[gift.session] = counts.get(gift.session, 0) + 1
+        for gift, request in self._requests.items():
+            assert gift.session in self._open, "nobody can ever make this deposit"
+            counts[request.receiver] = counts.get(request.receiver, 0) + 1
+        assert counts == self._counts, "wrong counts"
+        assert max(counts.values(), default=0) <= self._limits.gifts, "more gifts than the limit"
+        assert self._left == sum(counts[session] for session in self._ended) <= self._limits.gifts
+        assert self._open.isdisjoint(self._ended), "an ended session is open"
+        assert self._keys.keys() == self._open | self._ended.keys(), "keys without a use"
+
+    def _drop(self, gift: Gift) -> Ref:
+        """Take a gift out, and the key of its gifter with the last gift that one has left behind."""
+        target = self._deposits.pop(gift).target
+        self._discount(gift.session)
+        if gift.session in self._ended:
+            self._left -= 1
+            if gift.session not in self._counts:
+                del self._ended[gift.session]
+                del self._keys[gift.session]
+        return target
+
+    def _break(self, gift: Gift, error: Exception) -> None:
         request = self._requests.pop(gift)
         self._discount(request.receiver)
-
-    def _forget_key(self, session: bytes) -> None:
-        """Keys of ended sessions are kept only as long as gifts of theirs are."""
-        if session not in self._open and not any(gift.session == session for gift in self._deposits):
-            self._keys.pop(session, None)
+        request.promise._break_here(error)
 
     def _count(self, session: bytes) -> None:
         count = self._counts.get(session, 0)
@@ -176,30 +219,31 @@ class GiftDesk:
         self._clock = clock
         self._session = b""
         self._peer = b""
+        self._sink: Sink | None = None
         # Counts below the floor are used, and those in the set.
         self._floor = 0
         self._used: set[int] = set()
 
-    def open(self, session: bytes, peer_key: PublicKey) -> None:
-        """The handshake is done."""
+    def open(self, session: bytes, peer_key: PublicKey, sink: Sink) -> None:
+        """The handshake is done. What the peer brings of its own is behind ``sink``."""
         self._session = session
         self._peer = peer_key.public_id
+        self._sink = sink
         self._table.session_opened(session, peer_key)
 
     def close(self) -> None:
         """The session has ended, or never came to be."""
-        if self._session:
-            self._table.session_ended(self._session)
+        self._table.session_ended(self._session)
 
     def deposit(self, gift_id: object, target: object) -> None:
         """Take a gift from the peer.
 
         Raises:
-            Refused: it is no object or promise of ours, or the id is taken or no id.
+            Refused: it is nothing that the peer had from us, or the id is taken or no id.
         """
-        if type(target) is not LocalRef and not (type(target) is Promise and target._route is None):
+        if not isinstance(target, Ref) or self._is_theirs(target):
             raise Refused("a gift is an object or a promise of the peer that keeps it")
-        if not isinstance(gift_id, bytes | str | int):
+        if not is_gift_id(gift_id):
             raise Refused("a gift is named by a byte string")
         self._table.deposit(Gift(self._session, gift_id), target, self._clock())
 
@@ -222,13 +266,30 @@ class GiftDesk:
         self._use(count)
         return self._table.withdraw(gift, self._session, self._clock())
 
+    def withdraw_own(self, certificate: DescSigEnvelope) -> Ref:
+        """Return what a certificate that the peer has given to *us* stands for, if we are its keeper.
+
+        Raises:
+            Refused: the certificate is not valid, or the gift can't be had any more.
+        """
+        gift = check_give(certificate, self._table.gifter_key)
+        return self._table.withdraw(gift, self._session, self._clock())
+
+    def _is_theirs(self, target: Ref) -> bool:
+        """Tell whether ``target`` is of the peer's own. Others' may be ours to give: we proxy them."""
+        if type(target) is RemoteRef:
+            return target._sink is self._sink
+        return type(target) is Promise and target._route_kind == ROUTE_IMPORT and target._route is self._sink
+
     def _is_used(self, count: int) -> bool:
         return count < self._floor or count in self._used
 
     def _use(self, count: int) -> None:
-        if len(self._used) >= self._limits.gifts:
-            raise Refused("the counts of hand-offs have too many gaps")
         self._used.add(count)
+        if len(self._used) > self._limits.gifts:
+            # A gap stays where a request was not valid. The oldest is closed: nothing that far
+            # behind is still under way.
+            self._floor = min(self._used)
         while self._floor in self._used:
             self._used.remove(self._floor)
             self._floor += 1

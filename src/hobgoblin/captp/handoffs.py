@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from hobgoblin.crypto import KeyPair, PublicKey
 from hobgoblin.errors import Refused
@@ -23,7 +24,10 @@ from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import ENCODERS, DescHandoffGive, DescHandoffReceive, DescSigEnvelope
 from hobgoblin.syrup import KeyOrder, encode
 
-__all__ = ["Gift", "check_receive", "sign_give", "sign_receive", "verify_give"]
+__all__ = ["Gift", "check_give", "check_receive", "is_gift_id", "sign_give", "sign_receive"]
+
+_GIFT_ID_OCTETS: Final = 256
+"""What an id may take. Most gifters choose 16 or 32 octets, some of them a text or a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +68,33 @@ def sign_receive(
     return _sign(keys, DescHandoffReceive(session, side, count, signed_give))
 
 
-def verify_give(envelope: DescSigEnvelope, gifter_key: PublicKey) -> bool:
-    """Tell whether a certificate was signed by the key of the gifter that it names."""
-    give = envelope.object
-    return (
+def is_gift_id(value: object) -> bool:
+    """Tell whether ``value`` may name a gift. A boolean may not: it would equal a number."""
+    if type(value) is int:
+        return value.bit_length() <= 8 * _GIFT_ID_OCTETS
+    return (type(value) is bytes or type(value) is str) and len(value) <= _GIFT_ID_OCTETS
+
+
+def check_give(certificate: DescSigEnvelope, gifter_key: Callable[[bytes], PublicKey | None]) -> Gift:
+    """Return which gift a valid certificate stands for. Who may have it is not asked here.
+
+    Args:
+        certificate: as it came from whoever claims to have been given it.
+        gifter_key: the gifter's key in the session of that id, if there is such a session.
+
+    Raises:
+        Refused: with one text, whatever is wrong: a forger learns nothing from it.
+    """
+    give = certificate.object
+    if (
         isinstance(give, DescHandoffGive)
-        and give.gifter_side == gifter_key.public_id
-        and gifter_key.verify(envelope.signature, _octets(give))
-    )
+        and (key := gifter_key(give.session)) is not None
+        and give.gifter_side == key.public_id
+        and is_gift_id(give.gift_id)
+        and key.verify(certificate.signature, _octets(give))
+    ):
+        return Gift(give.session, give.gift_id)
+    raise _refusal()
 
 
 def check_receive(
@@ -92,23 +115,23 @@ def check_receive(
         count_is_used: whether a count has been used in this session.
 
     Raises:
-        Refused: with one text, whatever is wrong: a forger learns nothing from it.
+        Refused: with the one text of `check_give`.
     """
     if isinstance(request, DescSigEnvelope) and isinstance(request.object, DescHandoffReceive):
         receive = request.object
-        give = receive.signed_give.object
-        if (
-            receive.receiving_session == session
-            and receive.receiving_side == peer
-            and isinstance(give, DescHandoffGive)
-            and (key := gifter_key(give.session)) is not None
-            and verify_give(receive.signed_give, key)
-            and give.receiver_key.verify(request.signature, _octets(receive))
-            and not count_is_used(receive.handoff_count)
-            and isinstance(give.gift_id, bytes | str | int)
-        ):
-            return Gift(give.session, give.gift_id), receive.handoff_count
-    raise Refused("this certificate opens nothing here")
+        if receive.receiving_session == session and receive.receiving_side == peer:
+            gift = check_give(receive.signed_give, gifter_key)
+            give = receive.signed_give.object
+            assert isinstance(give, DescHandoffGive)
+            if give.receiver_key.verify(request.signature, _octets(receive)) and not count_is_used(
+                receive.handoff_count
+            ):
+                return gift, receive.handoff_count
+    raise _refusal()
+
+
+def _refusal() -> Refused:
+    return Refused("this certificate opens nothing here")
 
 
 def _sign(keys: KeyPair, signed: DescHandoffGive | DescHandoffReceive) -> DescSigEnvelope:

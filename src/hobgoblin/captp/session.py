@@ -36,6 +36,16 @@ from hobgoblin.captp.events import (
 )
 from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
+from hobgoblin.dialects import (
+    DRAFT,
+    LEARNING,
+    Dialect,
+    OneWay,
+    Releases,
+    learn,
+    one_way_octets,
+    release_octets,
+)
 from hobgoblin.errors import NotPassable, ProtocolError, SessionSevered, SyrupError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import (
@@ -59,6 +69,9 @@ from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
 logger = logging.getLogger("hobgoblin.captp")
+
+HELD: Final = Releases.HELD
+RESOLVER: Final = OneWay.RESOLVER
 
 FULFILL: Final = Symbol("fulfill")
 BREAK: Final = Symbol("break")
@@ -115,6 +128,7 @@ class Session:
         limits: what we take from the peer.
         wake: called (from any thread, possibly by the garbage collector) when there are
             references to release; it should arrange for `data_to_send` to be called.
+        dialect: what the peer understands; `LEARNING` finds out.
         introduce: called while a message is written that holds a reference of another session:
             returns the certificate that lets the peer get it from its home, or ``None`` if it is
             to be reached through us.
@@ -137,6 +151,7 @@ class Session:
         version: str = "1.0",
         limits: Limits = DEFAULT_LIMITS,
         wake: Callable[[], object] = lambda: None,
+        dialect: Dialect = DRAFT,
         introduce: Callable[[RemoteRef], DescSigEnvelope | None] = lambda target: None,
         admit: Callable[[PeerLocator, PublicKey], str | None] = lambda location, key: None,
     ) -> None:
@@ -145,6 +160,7 @@ class Session:
         self.peer_location: PeerLocator | None = None
         self.peer_key: PublicKey | None = None
         self.session_id = b""
+        self.dialect = dialect
         self.aborted_by_peer = False
         self._keys = keys
         self._sink = sink
@@ -227,11 +243,18 @@ class Session:
 
     # Bytes and events out
 
-    def data_to_send(self) -> list[bytes]:
-        """Return what must be written to the channel, each item one framed message."""
-        if self._crossing.release_due and self.state is SessionState.OPEN:
-            for op in self._crossing.releases():
-                self._write(op)
+    def data_to_send(self, *, releases: bool = True) -> list[bytes]:
+        """Return what must be written to the channel, each item one framed message.
+
+        Without ``releases`` it leaves those for later: the more there are, the fewer messages
+        they take.
+        """
+        crossing = self._crossing
+        due = releases and crossing.release_due and self.dialect.releases is not HELD
+        if due and self.state is SessionState.OPEN:
+            for op in crossing.releases():
+                for message in release_octets(self.dialect, op):
+                    self._send(message)
         out, self._out = self._out, []
         return out
 
@@ -260,12 +283,15 @@ class Session:
         self._require_open()
         to = self._crossing.target(target)
         if answer is None:
-            self._send(deliver_octets(to, self._encode(args, self._argument_limits), None))
+            asked = self.dialect.one_way is RESOLVER
+            ignored = self._exports.resolver(None) if asked else 0
+            octets = self._encode(args, self._argument_limits)
+            self._send(one_way_octets(self.dialect, to, octets, ignored))
             return
         question = self._next_question
         resolver = self._exports.resolver(answer)
         octets = self._encode(args, self._argument_limits)
-        self._send(deliver_octets(to, octets, (question, resolver)))
+        self._send(deliver_octets(to, octets, question, resolver))
         self._next_question = question + 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
@@ -327,14 +353,27 @@ class Session:
             strays == 2 and type(message) is OpDeliver and type(message.to_desc) is ResolverAt
         ):
             raise ProtocolError("a message holds what is no value")
-        for promise, certificate in crossing.introductions():
-            self._events.append(Introduced(promise, certificate))
+        if self.dialect.name == LEARNING.name:
+            self._learn(message)
         if self.state is SessionState.OPEN or type(message) is OpAbort:
+            for promise, certificate in crossing.introductions():
+                self._events.append(Introduced(promise, certificate))
             handler(message)
         elif type(message) is OpStartSession:
             self._handle_op_start_session(message)
         else:
             raise ProtocolError("expected op:start-session first")
+
+    def _learn(self, message: object) -> None:
+        label, listed = self._crossing.spelling
+        deliver = type(message) is OpDeliver
+        self.dialect = learn(
+            self.dialect,
+            label,
+            listed=listed,
+            bare=deliver and cast("OpDeliver", message).resolve_me_desc is False,
+            resolution=deliver and type(cast("OpDeliver", message).to_desc) is ResolverAt,
+        )
 
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._out.clear()

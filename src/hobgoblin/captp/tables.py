@@ -97,8 +97,8 @@ class Exports:
         self._staged.append(pos)
         return ExportPos(pos)
 
-    def resolver(self, promise: Promise[Any]) -> ExportPos:
-        """Return a new position at which the peer can settle ``promise``, once."""
+    def resolver(self, promise: Promise[Any] | None) -> ExportPos:
+        """Return a new position at which the peer can settle ``promise``, once; ``None`` is for nothing."""
         pos = self._add(Export(None, promise))
         self._staged.append(pos)
         return ExportPos(pos)

@@ -1,0 +1,136 @@
+"""The dialects of CapTP that are spoken today, all under the version ``1.0``.
+
+======  =============================================  ==========================  ====================
+name    who speaks it                                  without an answer           releases
+======  =============================================  ==========================  ====================
+``A``   conformance suite f0273f2, Goblins, older Endo  op:deliver-only             op:gc-export POS N
+``B``   conformance suite 6c146dc                      op:deliver-only             op:gc-export [..] [..]
+``C``   conformance suite 5bfcde9                      op:deliver … f f            op:gc-export [..] [..]
+``D``   the current drafts, Endo 1.1                   op:deliver … f f            op:gc-exports [..] [..]
+======  =============================================  ==========================  ====================
+
+Reading understands all of them; this is about writing. Whoever is not told a peer's dialect begins
+with what all understand: every message carries a resolver, releases are held back (a leak, not an
+error). What the peer sends then tells its dialect. Spec: protocol description 4.9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, final
+
+from hobgoblin.messages import ENCODERS, OpGcAnswers, OpGcExports
+from hobgoblin.syrup import encode
+from hobgoblin.values import Record, Symbol
+
+__all__ = [
+    "DIALECTS",
+    "DRAFT",
+    "LEARNING",
+    "Dialect",
+    "OneWay",
+    "Releases",
+    "learn",
+    "one_way_octets",
+    "release_octets",
+]
+
+
+class OneWay(Enum):
+    """How a message is written that asks for no answer."""
+
+    DELIVER = "op:deliver"
+    DELIVER_ONLY = "op:deliver-only"
+    RESOLVER = "op:deliver with a resolver that nobody looks at"
+
+
+class Releases(Enum):
+    """How references and answers are given back."""
+
+    PLURAL = "op:gc-exports"
+    LISTS = "op:gc-export with lists"
+    SINGLE = "op:gc-export with one position"
+    HELD = "not at all"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a peer understands."""
+
+    name: str
+    one_way: OneWay
+    releases: Releases
+
+
+DRAFT: Final = Dialect("D", OneWay.DELIVER, Releases.PLURAL)
+LEARNING: Final = Dialect("unknown", OneWay.RESOLVER, Releases.HELD)
+DIALECTS: Final = {
+    "A": Dialect("A", OneWay.DELIVER_ONLY, Releases.SINGLE),
+    "B": Dialect("B", OneWay.DELIVER_ONLY, Releases.LISTS),
+    "C": Dialect("C", OneWay.DELIVER, Releases.LISTS),
+    "D": DRAFT,
+}
+
+_GC_EXPORT: Final = Symbol("op:gc-export")
+_GC_ANSWER: Final = Symbol("op:gc-answer")
+_NAMES: Final = {(dialect.one_way, dialect.releases): dialect for dialect in DIALECTS.values()}
+
+
+def learn(known: Dialect, label: str, *, listed: bool, bare: bool, resolution: bool) -> Dialect:
+    """Return what is known of a peer's dialect after a message of it.
+
+    Args:
+        known: what was known before.
+        label: how the peer spelled the operation.
+        listed: for a release, whether it holds lists.
+        bare: for op:deliver, whether it came without a resolver.
+        resolution: for op:deliver, whether it settles a promise of ours. Nobody asks for an answer
+            to that, but who is learning as we are; two such peers speak the current drafts.
+    """
+    one_way, releases = known.one_way, known.releases
+    match label:
+        case "op:deliver-only":
+            one_way = OneWay.DELIVER_ONLY
+        case "op:deliver" if bare or resolution:
+            # The one commit of the suite that speaks C has to be told.
+            one_way, releases = OneWay.DELIVER, Releases.PLURAL
+        case "op:gc-exports" | "op:gc-answers":
+            one_way, releases = OneWay.DELIVER, Releases.PLURAL
+        case "op:gc-export" | "op:gc-answer":
+            releases = Releases.LISTS if listed else Releases.SINGLE
+            if releases is Releases.SINGLE:
+                one_way = OneWay.DELIVER_ONLY
+        case _:
+            return known
+    return _NAMES.get((one_way, releases)) or Dialect(LEARNING.name, one_way, releases)
+
+
+def one_way_octets(dialect: Dialect, to: bytes, args: bytes, resolver: int) -> bytes:
+    """Encode a message that asks for no answer, around a target and arguments that are encoded already.
+
+    ``resolver`` is the position of a resolver that nobody looks at, for dialects that want one.
+    """
+    match dialect.one_way:
+        case OneWay.DELIVER:
+            return b"<10'op:deliver%b%bff>" % (to, args)
+        case OneWay.DELIVER_ONLY:
+            return b"<15'op:deliver-only%b%b>" % (to, args)
+        case OneWay.RESOLVER:
+            return b"<10'op:deliver%b%bf<18'desc:import-object%d+>>" % (to, args, resolver)
+
+
+def release_octets(dialect: Dialect, op: OpGcExports | OpGcAnswers) -> list[bytes]:
+    """Encode what gives references or answers back; several messages where lists are not known."""
+    lists = (op.export_positions, op.wire_deltas) if isinstance(op, OpGcExports) else (op.answer_positions,)
+    label = _GC_EXPORT if isinstance(op, OpGcExports) else _GC_ANSWER
+    match dialect.releases:
+        case Releases.PLURAL:
+            return [encode(op, encoders=ENCODERS)]
+        case Releases.LISTS:
+            return [encode(Record(label, lists))]
+        case Releases.SINGLE:
+            return [encode(Record(label, fields)) for fields in zip(*lists, strict=True)]
+        case Releases.HELD:
+            return []
