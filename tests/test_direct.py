@@ -275,12 +275,61 @@ class TestAttach:
         async def main() -> None:
             sent: list[bytes] = []
             receive, remote = hob.attach(hob.spawn_vat(), sent.append)
+            await asyncio.sleep(0)
             receive(b"no syrup")
             with pytest.raises(hob.SessionSevered, match="malformed"):
                 await remote
             assert b"op:abort" in sent[-1]
 
         run(main)
+
+    def test_a_carrier_that_fails_ends_the_session(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def main() -> None:
+            def carry(message: bytes) -> None:
+                raise ConnectionError("websocket is closed")
+
+            _, remote = hob.attach(hob.spawn_vat(), carry)
+            with pytest.raises(hob.SessionSevered):
+                await remote.anything()
+            assert "could not be handed over" in caplog.text
+
+        run(main)
+
+    def test_two_ends_can_be_wired_to_each_other(self) -> None:
+        async def main() -> None:
+            ends: dict[str, hob.Receiver] = {}
+            vat = hob.spawn_vat()
+            ends["a"], _ = hob.attach(vat, lambda message: ends["b"](message), Echo)
+            ends["b"], echo = hob.attach(vat, lambda message: ends["a"](message))
+            assert await echo.echo(5) == 5
+
+        run(main)
+
+
+class TestEnds:
+    def test_a_stopped_vat_ends_its_sessions(self) -> None:
+        async def main() -> None:
+            left, right = socket.socketpair()
+            vat = hob.spawn_vat()
+            local, remote = hob.connect(left, bootstrap=Echo, vat=vat), hob.connect(right)
+            echo = await remote
+            vat.stop()
+            with pytest.raises(hob.SessionSevered, match="vat has been stopped"):
+                await echo.echo(1)
+            await end(local, remote)
+
+        run(main)
+
+    def test_what_waits_breaks_when_the_loop_ends(self) -> None:
+        waiting: list[Any] = []
+
+        async def main() -> None:
+            _, remote = hob.attach(hob.spawn_vat(), lambda message: None)
+            waiting.append(remote.anything())
+
+        run(main)
+        with pytest.raises((hob.SessionSevered, hob.VatStopped)):
+            result(waiting[0], timeout=DEADLINE)
 
 
 class TestBlocking:

@@ -45,6 +45,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "ProtocolError",
         "Refused",
         "RemoteError",
+        "RemoteRefused",
         "SessionSevered",
         "SyrupError",
         "VatStopped",

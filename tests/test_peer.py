@@ -392,6 +392,46 @@ class TestFailures:
         with caplog.at_level(logging.CRITICAL):
             run(main)
 
+    def test_a_refusal_is_caught_the_same_way_here_and_there(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            async with pair_over("unix", tmp_path) as (server, client):
+                near = server.spawn(Garage)
+                far = client.enliven(server.publish(near), Garage)
+                for garage in (near, far):
+                    with pytest.raises(hob.Refused, match="not on sundays"):
+                        await garage.refuse("not on sundays")
+
+        run(main)
+
+    def test_one_failure_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        async def main() -> None:
+            async with pair_over("unix", tmp_path) as (server, client):
+                garage = client.enliven(server.publish(server.spawn(Garage)), Garage)
+                with pytest.raises(hob.RemoteError, match="the call failed"):
+                    await hob.send(garage, Symbol("fail"), "swordfish").one().two()
+
+        with caplog.at_level(logging.WARNING):
+            run(main)
+        assert len([r for r in caplog.records if "a call of a peer failed" in r.getMessage()]) == 1
+
+    def test_a_cancelled_method_is_logged_with_its_own_error(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Canceller(Actor):
+            @method
+            async def cancelled(self) -> None:
+                raise asyncio.CancelledError("inner task")
+
+        async def main() -> None:
+            async with pair_over("unix", tmp_path) as (server, client):
+                canceller = client.enliven(server.publish(server.spawn(Canceller)), Canceller)
+                with pytest.raises(hob.RemoteError, match="the call failed"):
+                    await canceller.cancelled()
+
+        with caplog.at_level(logging.WARNING):
+            run(main)
+        assert "inner task" in caplog.text
+
 
 class TestSturdyrefs:
     def test_a_chosen_number_gives_the_same_uri_again(self, tmp_path: Path) -> None:
@@ -443,6 +483,37 @@ class TestSturdyrefs:
                 assert peer.publish(garage, swiss=b"n") == peer.publish(garage, swiss=b"n")
                 with pytest.raises(ValueError, match="another object"):
                     peer.publish(peer.spawn(Garage), swiss=b"n")
+
+        run(main)
+
+    def test_closing_at_once_breaks_what_was_never_sent(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            async with Peer(netlayers.Unix(tmp_path / "s")) as server:
+                uri = server.publish(server.spawn(Garage))
+                async with Peer(netlayers.Unix()) as client:
+                    waiting = client.enliven(uri, Garage).noted()
+                with pytest.raises(hob.NetlayerError, match="closed before"):
+                    await waiting
+
+        run(main)
+
+    def test_a_peer_that_was_not_entered_serves_nothing(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            peer = Peer(netlayers.Unix(tmp_path / "s"))
+            with pytest.raises(hob.NotInVat, match="async with"):
+                await peer.serve_forever()
+            async with peer:
+                pass
+            with pytest.raises(RuntimeError, match="closed"):
+                await peer.serve_forever()
+            with pytest.raises(RuntimeError, match="closed: make a new one"):
+                await peer.start()
+            for wrong in ("captp.sock", netlayers.Unix):
+                with pytest.raises(TypeError, match="takes netlayers, such as"):
+                    Peer(wrong)  # type: ignore[arg-type]
+            async with Peer(netlayers.Unix()) as client:
+                with pytest.raises(TypeError, match="text of a URI"):
+                    client.enliven(b"ocapn://")  # type: ignore[call-overload]
 
         run(main)
 

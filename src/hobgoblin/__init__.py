@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ProtocolError,
         Refused,
         RemoteError,
+        RemoteRefused,
         SessionSevered,
         SyrupError,
         VatStopped,
@@ -72,8 +73,8 @@ _HOME = {
         "hobgoblin.values": "NULL ErrorValue Limits Record Symbol Tagged",
         "hobgoblin.errors": (
             "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NotATarget "
-            "NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError SessionSevered "
-            "SyrupError VatStopped"
+            "NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError RemoteRefused "
+            "SessionSevered SyrupError VatStopped"
         ),
     }.items()
     for name in names.split()
@@ -133,6 +134,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "ProtocolError",
     "Refused",
     "RemoteError",
+    "RemoteRefused",
     "SessionSevered",
     "SyrupError",
     "VatStopped",

@@ -1,8 +1,20 @@
 """A session on a channel: the one place where bytes, CapTP and a vat meet.
 
-Inward, a channel's bytes go to the session, and what the session tells becomes messages to objects
-of the vat. Outward, a reference to a remote object sends here, and what the session writes goes to
-the channel, once per tick of the loop.
+The way of a message, from a call here to a method there, and of its answer back::
+
+    ref.method(…)                         BoundSend (refs)
+      Vat.send ─▶ turn commits            Message, answer promise (vat)
+        RemoteRef._accept ─▶ accept       this module
+          Session.deliver                 references become descriptors (captp)
+            _flush ─▶ Channel.write       octets (netlayers)
+                              │
+            Channel ─▶ data_received      the other side
+          Session.receive_data            descriptors become references
+        _delivered ─▶ LocalRef._accept    Message
+      Vat queue ─▶ invoke                 a turn of the target's vat
+    the method returns ─▶ _Report.settled ─▶ tell ─▶ … ─▶ Answered ─▶ the promise resolves
+
+What the session writes goes to the channel once per tick of the loop.
 """
 
 from __future__ import annotations
@@ -32,7 +44,7 @@ from hobgoblin.captp import (
 from hobgoblin.captp.handoffs import sign_receive
 from hobgoblin.crypto import KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
-from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, SessionSevered
+from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, RemoteRefused, SessionSevered
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
 from hobgoblin.messages import DescSigEnvelope
@@ -46,6 +58,9 @@ __all__ = ["Connection", "Introducer", "Tap"]
 
 RELEASE_SECONDS: Final = 0.01
 """How long releases wait for others to join them. A call awaited on its own would carry two of its own."""
+
+CALL_FAILED: Final = "the call failed, error "
+"""What a peer is told of failures that are not meant for it, before their id."""
 
 DEPOSIT_GIFT: Final = Symbol("deposit-gift")
 WITHDRAW_GIFT: Final = Symbol("withdraw-gift")
@@ -156,6 +171,7 @@ class Connection:
         self.remote_bootstrap: Promise[Any] = Promise(vat)
         self.remote_bootstrap._heard = True
         self.ended: Promise[None] = Promise(vat)
+        vat.depend(self)
 
     def __repr__(self) -> str:
         where = "" if self._channel is None else f" on {self._channel.description}"
@@ -171,6 +187,10 @@ class Connection:
     def hello_is_out(self) -> bool:
         """Whether the side that dialled has said hello, and waits for the other's."""
         return self._channel is not None and self.session.state is SessionState.HANDSHAKE
+
+    def vat_stopped(self) -> None:
+        """The promises of this session can't be of use any more: end it. `Vat` calls this."""
+        self.close("the vat has been stopped")
 
     # Handler: what the channel calls
 
@@ -414,16 +434,24 @@ class Connection:
         if isinstance(error, RemoteError):
             return ErrorValue(error.message)
         if isinstance(error, BrokenPromise):
-            return error.reason
+            if not isinstance(error.reason, BaseException):
+                return error.reason
+            # What ended a method was no Exception, as when it was cancelled.
+            error = error.reason
         name = type(error).__name__
         if isinstance(error, Refused):
             return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
         if isinstance(error, SessionSevered):
             return ErrorValue("SessionSevered: a session that this call depended on has ended")
-        self._failures += 1
-        error_id = f"{self.session.session_id.hex()[:8]}-{self._failures}"
-        logger.warning("a call of a peer failed, error %s", error_id, exc_info=error)
-        return ErrorValue(f"the call failed, error {error_id}")
+        error_id = getattr(error, "_hob_error_id", None)
+        if error_id is None:
+            # One failure may break many promises: it is logged once, under one id.
+            self._failures += 1
+            error_id = f"{self.session.session_id.hex()[:8]}-{self._failures}"
+            with suppress(AttributeError):
+                error._hob_error_id = error_id  # type: ignore[attr-defined]
+            logger.warning("a call of a peer failed, error %s", error_id, exc_info=error)
+        return ErrorValue(f"{CALL_FAILED}{error_id}")
 
     # Writing
 
@@ -441,8 +469,8 @@ class Connection:
 
     def _flush_soon(self) -> None:
         if not self._flush_due:
-            self._flush_due = True
             self._loop.call_soon(self._flush)
+            self._flush_due = True
 
     def _flush(self, releases: bool = False) -> None:
         self._flush_due = False
@@ -540,5 +568,6 @@ class _Relay:
 
 def _received_reason(reason: object) -> BaseException:
     if type(reason) is ErrorValue:
-        return RemoteError(reason.message)
+        masked = reason.message.startswith(CALL_FAILED)
+        return RemoteError(reason.message) if masked else RemoteRefused(reason.message)
     return BrokenPromise(reason)

@@ -5,7 +5,7 @@ the *public ids* of these keys, and the session by an id made of both. Every fun
 deterministic: what has to be random is an argument, and `system_entropy` is what those above the
 protocol core pass for it.
 
-Spec: ocapn CapTP Specification, "Cryptography"; protocol description 3.1.
+Spec: OCapN CapTP Specification, "Cryptography".
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ class PublicKey:
     def to_value(self) -> tuple[object, ...]:
         """The key as a value: a list of symbols and octets, for use inside of a record.
 
-        Spec: protocol description 3.1, ``[public-key [ecc [curve Ed25519] [flags eddsa] [q …]]]``.
+        Spec: OCapN CapTP Specification, "Public Key":
+        ``[public-key [ecc [curve Ed25519] [flags eddsa] [q …]]]``.
         """
         return _PUBLIC_KEY, (_ECC, _CURVE, _FLAGS, (_Q, self.raw))
 
@@ -205,7 +206,7 @@ def signature_to_value(signature: bytes) -> tuple[object, ...]:
     Raises:
         TypeError, ValueError: it is not 64 octets.
 
-    Spec: protocol description 3.1, ``[sig-val [eddsa [r …] [s …]]]``.
+    Spec: OCapN CapTP Specification, "Signature": ``[sig-val [eddsa [r …] [s …]]]``.
     """
     _octets(signature, _SIGNATURE_OCTETS, "a signature")
     return _SIG_VAL, (_EDDSA, (_R, signature[:32]), (_S, signature[32:]))
@@ -232,7 +233,8 @@ def session_id(a: bytes, b: bytes) -> bytes:
         ProtocolError: the ids are equal. Only a peer that reflects our own key brings this about.
         TypeError, ValueError: an id is not 32 octets.
 
-    Spec: protocol description 3.1, SHA-256 of SHA-256 of ``prot0``, the lower id, the higher id.
+    Spec: OCapN CapTP Specification, "Session ID": SHA-256 of SHA-256 of ``prot0``, the lower id,
+    the higher id.
     """
     lower, higher = sorted((_octets(a, _KEY_OCTETS, "a public id"), _octets(b, _KEY_OCTETS, "a public id")))
     if lower == higher:
@@ -251,7 +253,7 @@ class SwissNum:
     Raises:
         TypeError, ValueError: ``octets`` is no bytes, or not of 1 to 256 octets.
 
-    Spec: protocol description 8; threats T42.
+    Spec: OCapN Locators, "Sturdyref Locator".
     """
 
     __slots__ = ("_octets",)

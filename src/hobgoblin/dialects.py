@@ -11,7 +11,7 @@ name    who speaks it                                  without an answer        
 
 Reading understands all of them; this is about writing. Whoever is not told a peer's dialect begins
 with what all understand: every message carries a resolver, releases are held back (a leak, not an
-error). What the peer sends then tells its dialect. Spec: protocol description 4.9.
+error). What the peer sends then tells its dialect. The suite is https://github.com/ocapn/ocapn-test-suite.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ side is, and that nobody listens in, is for whoever made the stream to know.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 from hobgoblin.connection import Connection, Tap
 from hobgoblin.crypto import system_entropy
 from hobgoblin.locators import PeerLocator
-from hobgoblin.loops import VatThread, host_of
+from hobgoblin.loops import LoopHost, VatThread, host_of
 from hobgoblin.netlayers.files import ReadableFile, WritableFile
 from hobgoblin.netlayers.wrap import wrap_files, wrap_socket, wrap_streams
 from hobgoblin.refs import Follower, Promise, Ref, RemoteRef
@@ -27,6 +28,8 @@ from hobgoblin.values import DEFAULT_LIMITS, Limits
 from hobgoblin.vat import Vat
 
 __all__ = ["Receiver", "attach", "connect", "disconnect"]
+
+logger = logging.getLogger("hobgoblin.direct")
 
 TRANSPORT: Final = "direct"
 """What the two ends of a direct connection call their transport: nobody can dial it."""
@@ -105,7 +108,8 @@ def attach(
 
     Args:
         vat: where this side's part lives.
-        send_to_remote: called in the vat's thread with each encoded message for the other side.
+        send_to_remote: called in the vat's thread with each encoded message for the other side,
+            the first time after this function has returned. If it raises, the channel counts as lost.
         bootstrap: as for `connect`.
         limits: what is accepted from the other side.
         on_severed: called once when the session has ended.
@@ -125,7 +129,7 @@ def attach(
         connection.remote_bootstrap._listen_here(Follower(remote))
         receiver._open(connection)
 
-    _begin(vat, open_channel, remote)
+    vat.host.post(open_channel)
     return receiver, remote
 
 
@@ -187,8 +191,12 @@ class Receiver:
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Hand messages to whoever carries them."""
-        for message in chunks:
-            self._send(message)
+        try:
+            for message in chunks:
+                self._send(message)
+        except Exception:
+            logger.exception("a message could not be handed over: the session ends")
+            self.disconnected()
 
     def close(self) -> None:
         """The session has ended; its op:abort has been handed over."""
@@ -236,6 +244,7 @@ def _begin(
         try:
             waiting = open_channel()
         except Exception as error:
+            remote._heard = False  # if nobody looks, it is to be reported
             remote._break_here(error)
         else:
             if waiting is not None:
@@ -248,6 +257,7 @@ def _begin(
         try:
             await waiting
         except Exception as error:
+            remote._heard = False  # if nobody looks, it is to be reported
             remote._break_here(error)
 
     if vat.host.here():
@@ -273,5 +283,7 @@ def _default_vat() -> Vat:
         with _background_lock:
             if _background is None or _background.stopped:
                 _background = VatThread("background").start()
-            return Vat(_background.host, name="direct")
-    return Vat(host_of(loop), name="direct")
+            host = _background.host
+            assert isinstance(host, LoopHost)
+            return host.new_vat("direct")
+    return host_of(loop).new_vat("direct")

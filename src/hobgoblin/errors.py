@@ -12,6 +12,7 @@
     ├── NetlayerError         a channel could not be opened, listened on or kept
     ├── BrokenPromise         a promise broke with a reason that is no exception
     │   └── RemoteError       the other side reported that a call failed
+    │       └── RemoteRefused ... and told why; also a `Refused`
     ├── SessionSevered        the session that carried a reference has ended
     ├── VatStopped            the vat of the target has been stopped
     ├── PromiseCycle          a promise was resolved to itself
@@ -39,6 +40,7 @@ __all__ = [
     "ProtocolError",
     "Refused",
     "RemoteError",
+    "RemoteRefused",
     "SessionSevered",
     "SyrupError",
     "VatStopped",
@@ -124,6 +126,10 @@ class PromiseCycle(HobgoblinError):
 
 class Refused(HobgoblinError):
     """A failure meant for the caller: its message crosses the session as it is."""
+
+
+class RemoteRefused(RemoteError, Refused):
+    """The other side reported that a call failed, and why: catch it as `Refused`, like a local one."""
 
 
 class NoSuchMethod(Refused, AttributeError):

@@ -11,7 +11,7 @@ Both have two forms, a record for the wire and a URI for people::
 The swiss number of a sturdyref is a password. No error here quotes its input, because what is
 wrong with a URI may be just that the number stands in an unexpected place.
 
-Spec: ocapn Locators.md; protocol description 8.
+Spec: OCapN Locators (draft-specifications/Locators.md in https://github.com/ocapn/ocapn).
 """
 
 from __future__ import annotations
@@ -68,8 +68,6 @@ class PeerLocator:
             ``designator`` is empty or holds white space, something unprintable or one of ``/?#@:``;
             a hint is not a text with a name; there are more than 32; or all of it makes
             a URI of more than 7 KiB.
-
-    Spec: protocol description 8.
     """
 
     transport: str
@@ -116,7 +114,7 @@ class PeerLocator:
         """The record that this locator was read from, in whatever form; else that of `to_record`.
 
         Encoded with `KeyOrder.KEEP` it gives the octets that were received, which is what
-        signatures cover. Threats T12.
+        signatures cover.
         """
         return self._received or self.to_record()
 
@@ -129,8 +127,6 @@ class PeerLocator:
 
         Raises:
             LocatorError: the record has any other form, or is no valid locator.
-
-        Spec: protocol description 3.2, 8 and 14.
         """
         match record:
             case Record(
@@ -158,8 +154,6 @@ class PeerLocator:
 
         Raises:
             LocatorError: the text is no such URI; the message shows one, and nothing of the text.
-
-        Spec: protocol description 8.
         """
         peer, swiss = _parse(uri, _PEER_SAMPLE)
         if swiss is not None:
@@ -174,8 +168,6 @@ class SturdyRef:
 
     Whoever has it can reach the object, so neither printing nor pickling shows the number; `uri`
     and `to_record` do, on purpose.
-
-    Spec: protocol description 8; threats T42.
     """
 
     peer: PeerLocator
@@ -197,8 +189,6 @@ class SturdyRef:
 
         Raises:
             LocatorError: the record has any other form, or its parts are no valid ones.
-
-        Spec: protocol description 8.
         """
         match record:
             case Record(
@@ -226,8 +216,6 @@ class SturdyRef:
 
         Raises:
             LocatorError: the text is no such URI; the message shows one, and nothing of the text.
-
-        Spec: protocol description 8.
         """
         peer, swiss = _parse(uri, _STURDYREF_SAMPLE)
         if swiss is None:
@@ -240,8 +228,7 @@ def my_location_octets(locator: PeerLocator) -> bytes:
 
     Of a locator that came from a record, these are the octets as received, in whatever order and
     form: with anything else an honest peer's signature would fail, or two locations share one.
-
-    Spec: protocol description 3.2; threats T12 and T18.
+    The label keeps the signature from being used for anything else.
     """
     return encode(Record(_MY_LOCATION, (locator.as_received(),)), key_order=KeyOrder.KEEP)
 

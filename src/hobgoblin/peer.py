@@ -78,6 +78,9 @@ class Peer:
         may_dial: Callable[[PeerLocator], bool] = lambda locator: True,
         tap: Tap | None = None,
     ) -> None:
+        for netlayer in netlayers:
+            if isinstance(netlayer, type) or not hasattr(netlayer, "transport"):
+                raise TypeError(f"a Peer takes netlayers, such as netlayers.Unix('a.sock'), not {netlayer!r}")
         self._netlayers = {netlayer.transport: netlayer for netlayer in netlayers}
         if len(self._netlayers) != len(netlayers):
             raise ValueError("a peer takes one netlayer of each transport")
@@ -119,7 +122,8 @@ class Peer:
             NetlayerError: one of them can't listen; the others have been closed again.
         """
         if self._vat is not None:
-            raise RuntimeError("this peer has been started already")
+            state = "closed: make a new one" if self._closed else "started already"
+            raise RuntimeError(f"this peer has been {state}")
         self._vat = spawn_vat(self._name)
         try:
             for netlayer in self._netlayers.values():
@@ -129,12 +133,18 @@ class Peer:
             raise
 
     async def close(self) -> None:
-        """Send what waits, end all sessions, stop listening and stop the vat. Idempotent."""
+        """End all sessions after what was sent over them, stop listening and stop the vat.
+
+        What was sent to peers that have not been reached yet breaks. Idempotent.
+        """
         if self._closed:
             return
         self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
+        for dial in tuple(self._dials.values()):
+            # A task that is cancelled before its first step never gets to say so itself.
+            self._fail_dial(dial, NetlayerError("the peer was closed before the session was open"))
         if self._gift_timer is not None:
             self._gift_timer.cancel()
         for connection in (*self._connections.values(), *self._unopened):
@@ -152,6 +162,8 @@ class Peer:
 
         Outside of the main thread, and on Windows, signals are left to the program.
         """
+        if self.vat.stopped:
+            raise RuntimeError("this peer has been closed")
         loop = asyncio.get_running_loop()
         terminated = loop.create_future()
 
@@ -225,6 +237,8 @@ class Peer:
         The promise breaks with `NetlayerError` if the peer can't be reached, with `RemoteError`
         if it publishes nothing under that number, and with `SessionSevered` if the session ends first.
         """
+        if not isinstance(uri, str | SturdyRef):
+            raise TypeError(f"enliven() takes the text of a URI or a SturdyRef, not a {type(uri).__name__}")
         sturdyref = SturdyRef.parse(uri) if isinstance(uri, str) else uri
         vat = self.vat
         if self._is_own(sturdyref.peer):
@@ -251,7 +265,10 @@ class Peer:
             if transport in (None, netlayer.transport) and netlayer.listening:
                 return netlayer.location
         what = "any netlayer" if transport is None else f"a netlayer {transport!r}"
-        raise NetlayerError(f"{self._name} does not listen on {what}: nobody could use the URI")
+        raise NetlayerError(
+            f"{self._name} does not listen on {what}, so nobody could use the URI: "
+            "give the peer one with an address, such as netlayers.Unix('a.sock')"
+        )
 
     def _is_own(self, locator: PeerLocator) -> bool:
         netlayer = self._netlayers.get(locator.transport)

@@ -2,7 +2,8 @@
 
 Whoever knows a swiss number may have the object: it is a password. The registry keeps only hashes,
 so neither its memory nor a dump gives the numbers away, and a look-up takes as long for a wrong
-number as for a right one. Spec: ocapn Locators.md; bootstrap object of CapTP Specification.md.
+number as for a right one. Spec: OCapN Locators, "Sturdyref Locator"; OCapN CapTP Specification,
+"The bootstrap Object".
 """
 
 from __future__ import annotations

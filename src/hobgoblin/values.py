@@ -18,7 +18,7 @@ error      `ErrorValue`                           `ErrorValue`
 ========== =====================================  ==========================================
 
 ``None`` is *undefined* because that is what a function without a result returns in every
-language that speaks OCapN, and because Guile Goblins has no null. Spec: ocapn Model.md.
+language that speaks OCapN, and because Guile Goblins has no null. Spec: OCapN Model.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ message is decoded. Which descriptor says whose the thing is, from the view of w
     an object         desc:import-object           desc:export
     a promise         desc:import-promise          desc:export, or desc:answer for a question
 
-Spec: protocol description 5.
+Spec: OCapN CapTP Specification, the sections on ``desc:*``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ the receiver shows the certificate to the exporter, and gets the gift::
     receiver ──withdraw-gift──▶ exporter       desc:handoff-receive, signed with the receiver's key
 
 Every signature covers one labelled record as it was received, so that it can be used for nothing
-else. Spec: protocol description 6; ocapn CapTP Specification.md, third-party hand-offs.
+else. Spec: OCapN CapTP Specification, "Third Party Handoffs".
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The signature proves that the holder of the session's key *claims* a location; that the claim is
 true is for the netlayer to prove. It covers ``<my-location LOCATION>``, so that it can't be used
-for anything else. Spec: op:start-session; protocol notes on the signed octets.
+for anything else; the draft does not say so, the conformance suite checks it. Spec: OCapN CapTP
+Specification, op:start-session.
 """
 
 from __future__ import annotations

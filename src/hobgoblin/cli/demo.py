@@ -25,6 +25,10 @@ __all__ = ["run", "serve"]
 
 _ANSWER_SECONDS: Final = 30
 
+_LEGEND: Final = """\
+bootstrap object: what the other side offers first; here, the car factory
+resolver: where an answer is sent; it comes with the call that it answers"""
+
 
 def run() -> int:
     """Play both sides, and show what crossed between them. Return the exit code.
@@ -43,6 +47,7 @@ def run() -> int:
     print(f"We hear: {drive_noise}")
     print("\nThat took two processes. What crossed between them:\n")
     print(draw(transcript, "client", "server", encoding=sys.stdout.encoding, colour=wants_colour(sys.stdout)))
+    print(f"\n{_LEGEND}")
     print(f"\n{_conclusion(transcript)}")
     return 0
 

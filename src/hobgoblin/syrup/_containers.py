@@ -55,7 +55,7 @@ def utf16_order(text: str) -> bytes:
 class OpenStruct:
     """The entries so far, and which of the two orders their keys still follow.
 
-    Spec: Syrup sorts keys by their encoding, Endo by the decoded text (protocol description 0.3).
+    The Syrup draft sorts keys by their encoding, Endo by the decoded text.
     Both ascend strictly, so a struct that follows either has no key twice.
     """
 

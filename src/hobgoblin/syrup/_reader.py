@@ -3,7 +3,8 @@
 The place is kept as data, not on the call stack, so a message may be cut anywhere and no nesting
 exhausts the interpreter. What is answered depends on the octets alone, not on how they were cut.
 
-Syrup: protocol description sections 1.1 (grammar), 1.2 (canonical form), 1.3 (what to refuse).
+Spec: the Syrup draft, https://github.com/ocapn/syrup. What is not canonical is refused, but for the
+order of keys, where Endo's will do as well.
 """
 
 from __future__ import annotations

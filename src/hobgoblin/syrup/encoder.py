@@ -1,6 +1,6 @@
 """Values to Syrup octets, in canonical form but for the order of keys, which can be chosen.
 
-Spec: protocol description sections 1.1 (grammar), 1.2 (canonical form), 0.3 (order of keys).
+Spec: the Syrup draft, https://github.com/ocapn/syrup; for the orders of keys, see `KeyOrder`.
 """
 
 from __future__ import annotations

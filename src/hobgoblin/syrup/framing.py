@@ -1,7 +1,7 @@
 """Where one message ends and the next begins, on channels of different kinds.
 
-Spec: protocol description section 7, "Framing"; an acceptor may tell the two stream framings apart
-by the first octet, a dialler has to know.
+The OCapN drafts leave this to each netlayer, and two ways are in use on streams. An acceptor may
+tell them apart by the first octet, a dialler has to know.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import CoroutineType
 from typing import Any, Protocol, cast, final
+from weakref import WeakSet
 
 from hobgoblin.errors import HobgoblinError, NotInVat, NotNear, VatStopped
 from hobgoblin.refs import (
@@ -77,6 +78,14 @@ class VatHost(Host, Protocol):
         ...
 
 
+class Dependent(Protocol):
+    """Something that is of no use without its vat, such as a session whose promises live there."""
+
+    def vat_stopped(self) -> None:
+        """End. In the thread of the vat."""
+        ...
+
+
 @final
 class Vat:
     """A home of objects. Made by `hobgoblin.spawn_vat` and by a `Peer`.
@@ -111,6 +120,7 @@ class Vat:
         # A task of this vat has yet to run its first stretch; later messages must not overtake it.
         self._held: Stretches | None = None
         self._stretches: set[Stretches] = set()
+        self._dependents: WeakSet[Dependent] = WeakSet()
         self._open = False
         self._running: LocalRef | None = None
         self._effects: list[Effect] = []
@@ -189,6 +199,10 @@ class Vat:
             self._stop_here()
         else:
             self._host.post(self._stop_here)
+
+    def depend(self, dependent: Dependent) -> None:
+        """Tell ``dependent``, which is held weakly, when this vat stops."""
+        self._dependents.add(dependent)
 
     # Home: what references and other vats call
 
@@ -375,6 +389,8 @@ class Vat:
         # In this order nothing is left behind: other threads add to the queue before they look at
         # `_awake`, and never find a stopped vat awake.
         self._awake = False
+        for dependent in tuple(self._dependents):
+            dependent.vat_stopped()
         for stretches in tuple(self._stretches):
             if closed:
                 stretches.abandon()
