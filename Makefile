@@ -23,10 +23,10 @@ test: .venv/.test ## Run the tests; syrup, captp and vat need 95 % branch covera
 	done; exit $$status
 
 lint: .venv/.lint ## Check format, style and types (ruff, mypy, pyright)
-	@$(VENV_PYTHON) -m ruff format --check .
-	@$(VENV_PYTHON) -m ruff check .
-	@$(VENV_PYTHON) -m mypy
-	@$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
+	@status=0; for tool in 'ruff format --check .' 'ruff check .' mypy 'pyright --pythonpath $(VENV_PYTHON)'; do \
+		printf '\n%s:\n' "$$tool"; \
+		$(VENV_PYTHON) -m $$tool || status=1; \
+	done; exit $$status
 
 bench: .venv/.core ## Measure speed and memory
 	@$(VENV_PYTHON) benchmarks

@@ -3,10 +3,11 @@
 python hello_client.py 'ocapn://…'
 """
 
+import argparse
 import asyncio
 import sys
 
-from hobgoblin import Peer, netlayers
+from hobgoblin import HobgoblinError, Peer, netlayers
 
 
 async def main(uri: str) -> None:
@@ -15,4 +16,9 @@ async def main(uri: str) -> None:
         print(await house.welcome("Ada").greet())
 
 
-asyncio.run(main(sys.argv[1]))
+parser = argparse.ArgumentParser(description="Let the house of hello_server.py greet Ada.")
+parser.add_argument("uri", metavar="URI", help="what hello_server.py has printed")
+try:
+    asyncio.run(main(parser.parse_args().uri))
+except HobgoblinError as error:
+    sys.exit(str(error))

@@ -146,7 +146,6 @@ def test_one_bit_flipped_in_the_key_fails() -> None:
 
 
 def test_a_signature_for_one_purpose_serves_for_no_other() -> None:
-    """Threats T18."""
     challenge = BOB.sign(WIRE["init:peer-auth"])
     location = BOB.sign(MESSAGE)
     assert not BOB.public.verify(challenge, MESSAGE)

@@ -84,6 +84,7 @@ def test_the_demo(tmp_path: Path) -> None:
     assert messages[calls[0]] == 'op:deliver  to the bootstrap object: ("Explorist" "blue") → answer 1'
     assert messages[calls[1]] == "op:deliver  to answer 1: () → answer 2"
     assert lines[-1].startswith("2 calls, 1 round trip: ")
+    assert [line.split(":")[0] for line in lines[-4:-2]] == ["bootstrap object", "resolver"]
 
 
 def test_the_demo_where_there_is_only_ascii(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     3.0: ("messages",),
     3.1: ("dialects",),
     4.0: ("captp", "vat"),
-    5.0: ("sturdyrefs", "store", "actors", "loops"),
+    5.0: ("sturdyrefs", "loops"),
     6.0: ("netlayers",),
     6.1: ("connection",),
     6.2: ("peer", "direct"),
-    7.0: ("testing", "blocking"),
+    7.0: ("blocking",),
     7.1: ("__init__",),  # the public names; what follows imports them as a user would
     7.3: ("cli",),
     7.4: ("__main__",),

@@ -254,7 +254,7 @@ OLD_FORMS = [
 
 @pytest.mark.parametrize("text", OLD_FORMS)
 def test_signatures_are_checked_over_the_octets_received(text: str) -> None:
-    """Threats T12: whatever form an honest peer uses, its signature holds, and only for that form."""
+    """Whatever form an honest peer uses, its signature holds, and only for that form."""
     octets = text.encode()
     peer = PeerLocator.from_record(record(octets))
     assert my_location_octets(peer) == b"<11'my-location" + octets + b">"

@@ -19,6 +19,8 @@ async def run_client(uds_path: str) -> int:
     # Here's where we connect to the Unix domain socket
     try:
         reader, writer = await asyncio.open_unix_connection(uds_path)
+    except (ConnectionRefusedError, FileNotFoundError) as error:
+        sys.exit(f"cannot connect to {uds_path}: {error.strerror} (is the server running?)")
     except OSError as error:
         sys.exit(f"cannot connect to {uds_path}: {error.strerror or error}")
     remote_bootstrap_vow = connect(reader, writer)

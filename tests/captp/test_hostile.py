@@ -23,7 +23,7 @@ def deliver(args=b"", to=b"<11'desc:export0+>", rest=NO_RESOLVER):
     return b"<10'op:deliver%b[%b]%b" % (to, args, rest)
 
 
-# T11: what no message is
+# What no message is
 
 GARBAGE = {
     "no record": b"1+",
@@ -152,7 +152,7 @@ def test_t30_our_resolvers_are_no_values(stranger, message):
     assert set(peer.events[-1].orphans) == set(answers)
 
 
-# T30: positions
+# Positions
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_t30_a_target_on_the_wrong_side_ends_the_session(stranger, target):
     stranger().assert_aborted(deliver(to=target), reason="neither desc:export nor desc:answer")
 
 
-# T31, T34: kinds and amounts
+# Kinds and amounts
 
 
 def test_deep_nesting_ends_the_session(stranger):

@@ -23,3 +23,19 @@ def test_hello(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     assert [client.end() for client in clients] == [(0, "Hello, Ada!\n", "")] * 2
     assert server.stop(number) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
+    [problem] = start(EXAMPLES / "hello_client.py", uri).end().err.splitlines()
+    assert not problem.startswith("Traceback")
+
+
+@pytest.mark.parametrize("arguments", [[], ["one", "two"]], ids=" ".join)
+def test_a_wrong_command_line(start: Start, arguments: list[str]) -> None:
+    end = start(EXAMPLES / "hello_client.py", *arguments).end()
+    assert (end.code, end.out) == (2, "")
+    assert end.err.startswith("usage: ")
+
+
+def test_a_uri_that_is_none(start: Start) -> None:
+    end = start(EXAMPLES / "hello_client.py", "nonsense").end()
+    assert (end.code, end.out) == (1, "")
+    assert end.err.startswith("the URI does not begin with ocapn://")
+    assert len(end.err.splitlines()) == 1

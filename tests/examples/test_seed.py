@@ -383,7 +383,7 @@ def test_the_client_needs_a_server(start: Start, path: Path) -> None:
 def test_the_client_needs_a_living_server(serve: Callable[[], Program], start: Start, path: Path) -> None:
     serve().stop(signal.SIGKILL)
     assert path.exists()
-    refused(start(CLIENT, path), f"{path}: Connection refused")
+    refused(start(CLIENT, path), f"{path}: Connection refused (is the server running?)")
 
 
 def test_the_client_needs_a_socket(start: Start, path: Path) -> None:

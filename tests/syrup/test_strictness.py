@@ -1,4 +1,4 @@
-"""What a strict decoder must refuse or accept: the table of section 1.3, and then some."""
+"""What a strict decoder must refuse or accept."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The threats T1 to T12, as far as the codec is what meets them."""
+"""What hostile octets may try with the codec: to stall it, to exhaust it, to mean two things at once."""
 
 import math
 import random
