@@ -30,7 +30,7 @@ from hobgoblin.refs import (
     RemoteRef,
 )
 from hobgoblin.values import Symbol
-from hobgoblin.vat import Actor, Vat, method, new_promise, send_only
+from hobgoblin.vat import Actor, Vat, method, new_promise, send, send_only
 
 
 class Secret(Actor):
@@ -276,6 +276,100 @@ def test_attributes_can_be_neither_set_nor_deleted(kind: str) -> None:
             del ref.color
         with pytest.raises(AttributeError):
             ref.touch.name = "x"
+
+    in_vat(main)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_promise_is_no_future_of_asyncio(kind: str) -> None:
+    async def main(vat: Vat) -> None:
+        ref = make(kind, vat)
+        for name in ("add_done_callback", "remove_done_callback", "get_loop"):
+            with pytest.raises(
+                AttributeError, match=r"no asyncio future: await it, .* asyncio.ensure_future\(promise\)"
+            ):
+                getattr(ref, name)
+        with pytest.raises((AttributeError, TypeError), match="no asyncio future"):
+            await asyncio.wait([ref])
+        # Names that an object may well have.
+        for name in ("done", "cancel", "result", "exception", "cancelled"):
+            assert repr(getattr(ref, name)).startswith(f"<{name} of")
+        if kind == "near":
+            assert await ref.touch() == 1
+        elif kind == "remote":
+            assert ref._sink.sent == []
+
+    in_vat(main)
+
+
+def test_the_methods_that_futures_have_can_be_sent_by_name() -> None:
+    class Looped(Actor):
+        @method
+        def get_loop(self) -> str:
+            return "mine"
+
+    async def main(vat: Vat) -> None:
+        assert await send(vat.spawn(Looped), Symbol("get-loop")) == "mine"
+
+    in_vat(main)
+
+
+# A future's callbacks are compared with others: see below.
+BOUND_OPERATIONS = OPERATIONS | {
+    "eq": lambda b: b == 5,
+    "ne": lambda b: b != "x",
+    "eq reflected": lambda b: 5 == b,  # noqa: SIM300
+    "eq None": lambda b: b == None,  # noqa: E711
+    "eq itself": lambda b: b == b,
+    "eq a reference": lambda b: b == b._target,
+    "eq a class": lambda b: b == int,  # noqa: E721
+    "condition": lambda b: 1 if b else 2,
+    "in a list": lambda b: b in [5],
+}
+
+
+@pytest.mark.parametrize("name", BOUND_OPERATIONS)
+def test_a_method_that_was_not_called_has_no_behaviour(name: str) -> None:
+    async def main(vat: Vat) -> None:
+        ref = vat.spawn(Secret)
+        bound: Any = ref.touch
+        with pytest.raises((TypeError, AttributeError)) as caught:
+            BOUND_OPERATIONS[name](bound)
+        if name not in OWN_WORDS:
+            assert "call it first, as in `ref.touch(…)`" in str(caught.value)
+            assert "<touch of <Ref Secret>>" in str(caught.value)
+        assert await ref.touch() == 1
+
+    in_vat(main)
+
+
+def test_an_attribute_of_a_method_that_was_not_called() -> None:
+    async def main(vat: Vat) -> None:
+        bound: Any = vat.spawn(Secret).me
+        for name in ("touch", "_private", "__name__", "__wrapped__"):
+            with pytest.raises(AttributeError, match=r"call it first, as in `ref\.me\(…\)`"):
+                getattr(bound, name)
+        assert callable(bound)
+        assert not hasattr(bound, "__name__")
+        assert {bound: 1}[bound] == 1
+        assert len({bound, vat.spawn(Secret).me}) == 2
+
+    in_vat(main)
+
+
+def test_a_method_as_a_callback_among_others() -> None:
+    """asyncio looks for a callback of its own among those of a future."""
+
+    async def main(vat: Vat) -> None:
+        ref = vat.spawn(Secret)
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        callback = vat.spawn(lambda *_: ref.touch()).go
+        future.add_done_callback(lambda _: callback())
+        future.add_done_callback(callback)
+        assert await asyncio.wait([future], timeout=0.001) == (set(), {future})
+        assert future.remove_done_callback(callback) == 1
+        future.set_result(1)
+        assert await asyncio.wait([future], timeout=60) == ({future}, set())
 
     in_vat(main)
 

@@ -37,7 +37,7 @@ def result(promise: Awaitable[T], timeout: float | None = None) -> T:
     if type(promise) is not Promise:
         return cast("T", promise)
     waiter = _Waiter()
-    known: Promise[Any] = promise
+    known: Promise[Any] = promise  # pyright: ignore[reportUnknownVariableType]
     known._listen(waiter)
     if not waiter.done.wait(timeout):
         known._home.host.post(known._unlisten, waiter)

@@ -24,7 +24,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol, cast, final
 
 from hobgoblin.captp import (
     BREAK,
@@ -292,9 +292,11 @@ class Connection:
         if isinstance(value, BaseException):
             return self._sent_reason(value)
         if type(value) is tuple:
-            return tuple([self._without_exceptions(item) for item in value])
+            items = cast("tuple[object, ...]", value)
+            return tuple([self._without_exceptions(item) for item in items])
         if type(value) is MappingProxyType:
-            return MappingProxyType({key: self._without_exceptions(item) for key, item in value.items()})
+            struct = cast("Mapping[str, Any]", value)
+            return MappingProxyType({key: self._without_exceptions(item) for key, item in struct.items()})
         return value
 
     # Events of the session
@@ -341,7 +343,7 @@ class Connection:
     def _selected(self, event: Selected) -> None:
         event.answer._listen_here(_Report(self, None))
         if type(event.receiver) is Promise:
-            event.receiver._listen(_Selection(event))
+            event.receiver._listen(_Selection(event))  # pyright: ignore[reportUnknownMemberType]
         else:
             event.answer._break_here(_wrong_shape(event))
 
@@ -537,9 +539,12 @@ def _select(value: object, selector: str | int, untag: bool) -> object:
     if untag:
         return value.value if type(value) is Tagged and value.tag == selector else _NOTHING
     if type(selector) is str:
-        return value.get(selector, _NOTHING) if isinstance(value, Mapping) else _NOTHING
-    if type(value) is tuple and type(selector) is int and selector < len(value):
-        return value[selector]
+        if not isinstance(value, Mapping):
+            return _NOTHING
+        return cast("Mapping[str, object]", value).get(selector, _NOTHING)
+    if type(value) is tuple and type(selector) is int:
+        items = cast("tuple[object, ...]", value)
+        return items[selector] if selector < len(items) else _NOTHING
     return _NOTHING
 
 

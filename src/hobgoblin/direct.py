@@ -148,9 +148,11 @@ def disconnect(remote: Any, reason: str = "disconnected") -> Promise[None]:
 
     Any thread. Idempotent. What was sent before still leaves.
     """
-    connection = _connections.get(remote) if type(remote) is Promise else None
+    is_promise = isinstance(remote, Promise)
+    known: Any = remote
+    connection = _connections.get(known) if is_promise else None
     if connection is None:
-        target: Any = remote._value if type(remote) is Promise else remote
+        target: Any = known._value if is_promise else known
         if type(target) is not RemoteRef or not isinstance(target._sink, Connection):
             raise TypeError(f"{remote!r} did not come through a session")
         connection = target._sink
@@ -211,8 +213,9 @@ def _offered(vat: Vat, bootstrap: Any) -> Ref:
     """Return a reference to what the other side is to get as its bootstrap object."""
     if isinstance(bootstrap, Ref):
         return bootstrap
-    made: Ref = vat.spawn(Bootstrap, Registry()) if bootstrap is None else vat.spawn(bootstrap)
-    return made
+    made: Any = vat.spawn(Bootstrap, Registry()) if bootstrap is None else vat.spawn(bootstrap)
+    reference: Ref = made
+    return reference
 
 
 def _connection(

@@ -155,7 +155,14 @@ def spawn_vat(name: str = "vat") -> Vat:
     Raises:
         RuntimeError: no loop is running in this thread; `VatThread` brings its own.
     """
-    return host_of(asyncio.get_running_loop()).new_vat(name)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "spawn_vat() needs a running event loop: call it in a coroutine, or use VatThread, "
+            "which brings its own"
+        ) from None
+    return host_of(loop).new_vat(name)
 
 
 @final

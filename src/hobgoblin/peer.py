@@ -8,11 +8,12 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Final, ParamSpec, Self, TypeVar, cast, overload
 
 from hobgoblin.captp import SessionState
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import sign_give
+from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
 from hobgoblin.connection import Connection, Tap
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entropy
 from hobgoblin.dialects import DIALECTS, LEARNING
@@ -24,12 +25,14 @@ from hobgoblin.netlayers import Netlayer
 from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
 from hobgoblin.sturdyrefs import Bootstrap, Registry
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol
-from hobgoblin.vat import Actor, Vat
+from hobgoblin.vat import Actor, Function, Vat
 
 __all__ = ["Peer"]
 
 logger = logging.getLogger("hobgoblin.peer")
 
+P = ParamSpec("P")
+R = TypeVar("R")
 A = TypeVar("A", bound=Actor)
 
 FETCH: Final = Symbol("fetch")
@@ -41,6 +44,7 @@ Certificates of others can ask for any number. What you `enliven` yourself is al
 """
 
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
+DUPLICATE: Final = "a session between these peers exists already"
 CROSSED_HELLO_SECONDS: Final = 2.0
 """How long we wait for the connection of a peer that has dropped ours while both were opened."""
 
@@ -191,6 +195,14 @@ class Peer:
             raise NotInVat("this peer has not been started: use `async with Peer(…) as peer:`")
         return self._vat
 
+    @overload  # as for the verb `spawn`
+    def spawn(  # type: ignore[overload-overlap]
+        self, behaviour: Callable[P, A], /, *args: P.args, **kwargs: P.kwargs
+    ) -> A: ...
+    @overload
+    def spawn(self, behaviour: A, /) -> A: ...
+    @overload
+    def spawn(self, behaviour: Callable[P, R], /) -> Function[P, R]: ...
     def spawn(self, behaviour: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Make an object in this peer's vat; see `Vat.spawn`."""
         return self.vat.spawn(behaviour, *args, **kwargs)
@@ -237,14 +249,14 @@ class Peer:
         The promise breaks with `NetlayerError` if the peer can't be reached, with `RemoteError`
         if it publishes nothing under that number, and with `SessionSevered` if the session ends first.
         """
-        if not isinstance(uri, str | SturdyRef):
+        if not isinstance(uri, str | SturdyRef):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"enliven() takes the text of a URI or a SturdyRef, not a {type(uri).__name__}")
         sturdyref = SturdyRef.parse(uri) if isinstance(uri, str) else uri
         vat = self.vat
         if self._is_own(sturdyref.peer):
             bootstrap: Any = vat.spawn(Bootstrap, self._registry)
         else:
-            bootstrap = Promise(vat)
+            bootstrap = Promise[Any](vat)
             bootstrap._heard = True
             if vat.host.here():
                 self._reach(sturdyref.peer, bootstrap)
@@ -282,7 +294,7 @@ class Peer:
         connection = Connection(
             self.vat,
             location=netlayer.location,
-            bootstrap=self.vat.spawn(Bootstrap, self._registry, desk),
+            bootstrap=cast("Any", self.vat.spawn(Bootstrap, self._registry, desk)),
             dialled=dialled,
             framing=netlayer.listen_framing if dialled is None else netlayer.framing,
             limits=self._limits,
@@ -359,7 +371,10 @@ class Peer:
         if dial is None or dial.connection is not connection or dial.crossed:
             return
         error = SessionSevered(f"there is no session: {connection.severed_because}")
-        if connection.session.aborted_by_peer:
+        if connection.session.aborted_by_peer and not any(
+            reason in str(connection.severed_because)
+            for reason in (DUPLICATE, INVALID_VERSION, INVALID_SIGNATURE)
+        ):
             # It may be about to reach us over a connection of its own, and have dropped this one
             # for that: then its hello is on the way.
             asyncio.get_running_loop().call_later(CROSSED_HELLO_SECONDS, self._fail_dial, dial, error)
@@ -398,7 +413,7 @@ class Peer:
         the one whose initiator has the lower id. Spec: protocol description 3.4.
         """
         if location.identity in self._connections:
-            return "a session between these peers exists already"
+            return DUPLICATE
         dial = self._dials.get(location.identity)
         if connection.dialled is not None or dial is None or dial.connection is None:
             return None
@@ -483,9 +498,9 @@ class _Withdrawal:
         self.certificate = certificate
         self.keys = keys
 
-    def settled(self, gate: Promise[Any]) -> None:
-        if gate._state == BROKEN:
-            self.promise._break_here(gate._value)
+    def settled(self, promise: Promise[Any]) -> None:
+        if promise._state == BROKEN:
+            self.promise._break_here(promise._value)
         else:
-            exporter = gate._value._sink
+            exporter = promise._value._sink
             self.promise._resolve_here(exporter.withdraw(self.certificate, self.keys))

@@ -25,7 +25,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from types import CodeType, TracebackType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, TypeVar, final
 
 from hobgoblin.errors import NotATarget, PromiseCycle
@@ -53,8 +53,11 @@ __all__ = [
 
 T_co = TypeVar("T_co", covariant=True)
 
-Site = tuple[CodeType, int]
-"""Where a send stands in the source: its code and the line number."""
+Site = tuple[CodeType, int, Symbol | str | None]
+"""Where a send stands in the source: its code and the line number; and what was called, for a report.
+
+The latter is no more than a verb while all is well; see `Message.fail`.
+"""
 
 PENDING: Final = 0
 FOLLOWING: Final = 1
@@ -97,8 +100,11 @@ class Home(Protocol):
         """Take a message for one of this home's objects. Any thread."""
         ...
 
-    def unheard(self, error: BaseException, site: Site | None, what: str) -> None:
-        """Report a failure that nobody listens to. Any thread."""
+    def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
+        """Report a failure that nobody listens to. Any thread.
+
+        ``what`` is ``None`` for a promise that nobody awaited: then the site tells what was called.
+        """
         ...
 
 
@@ -163,25 +169,34 @@ class Message:
 
     def fail(self, error: BaseException) -> None:
         """Report that this message was not carried out."""
-        if self.answer is not None:
-            self.answer._break(error)
+        answer = self.answer
+        if answer is not None:
+            site = self.site
+            if site is not None and not answer._heard:
+                # The answer does not know the target, which it must not keep alive; nor should
+                # every send pay for a description. Now it may be of use.
+                answer._site = (site[0], site[1], self._called())
+            answer._break(error)
         else:
             self.home.unheard(error, self.site, self.describe())
 
     def describe(self) -> str:
         """Name the send for a report: the verb and the target, no argument."""
+        return f"{self._called()}()"
+
+    def _called(self) -> str:
         verb = self.args[0] if self.args else None
         name = f".{verb.name}" if type(verb) is Symbol else ""
-        return f"{self.target!r}{name}()"
+        return f"{self.target!r}{name}"
 
 
-def call_site(depth: int) -> Site | None:
+def call_site(depth: int, called: Symbol | str | None = None) -> Site | None:
     """Return where the caller's caller stands; ``depth`` frames above this function's caller."""
     try:
         frame = sys._getframe(depth + 1)
     except ValueError:
         return None  # called by no Python code: a thread that runs nothing but this send
-    return (frame.f_code, frame.f_lineno)
+    return (frame.f_code, frame.f_lineno, called)
 
 
 def with_keywords(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
@@ -203,6 +218,10 @@ def _refuse(name: str) -> Callable[..., NoReturn]:
     refuse.__name__ = name
     return refuse
 
+
+# What asyncio calls on whatever it takes for a future. Sent to an object instead, `asyncio.wait` would
+# hang. An object that does have such a method is reached with ``send(ref, Symbol("get-loop"))``.
+_OF_FUTURES: Final = frozenset({"add_done_callback", "remove_done_callback", "get_loop"})
 
 _verbs: dict[str, Symbol] = {}
 
@@ -236,6 +255,11 @@ class Ref:
     def __getattr__(self, name: str) -> BoundSend:
         if name[:1] == "_":
             raise AttributeError(f"{name} can't be reached through a reference: {_ADVICE}")
+        if name in _OF_FUTURES:
+            raise AttributeError(
+                f"{name}: a promise is no asyncio future: "
+                "await it, or wrap it in asyncio.ensure_future(promise)"
+            )
         return BoundSend(self, name)
 
     def __call__(self, *args: object, **kwargs: object) -> Promise[Any]:
@@ -290,13 +314,48 @@ class BoundSend:
             args = with_keywords(args, kwargs)
         target = self._target
         home = current_home.get() or target._home
-        return home.send(target, (verb_of(self._name), *args), call_site(1))
+        verb = verb_of(self._name)
+        return home.send(target, (verb, *args), call_site(1, verb))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name} can't be reached through {self!r}: {self._advice()}")
 
     def __await__(self) -> NoReturn:
         raise TypeError(f"{self!r} is a method: call it, and await what it returns")
 
     def __repr__(self) -> str:
         return f"<{self._name} of {self._target!r}>"
+
+    def _advice(self) -> str:
+        return f"a method has no behaviour of its own: call it first, as in `ref.{self._name}(…)`"
+
+
+def _refuse_bound(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: BoundSend, *args: object) -> NoReturn:
+        raise TypeError(f"{name} is not possible on {self!r}: {self._advice()}")
+
+    refuse.__name__ = name
+    return refuse
+
+
+def _compare_bound(name: str) -> Callable[[BoundSend, object], Any]:
+    refuse = _refuse_bound(name)
+
+    def compare(self: BoundSend, other: object) -> Any:
+        # ``ref.size == 5`` is a mistake. To look for a function among callbacks, of which this is
+        # one, is none: asyncio does so.
+        if callable(other) and not isinstance(other, Ref | BoundSend | type):
+            return NotImplemented
+        return refuse(self, other)
+
+    compare.__name__ = name
+    return compare
+
+
+for _name in _REFUSED.split():
+    setattr(BoundSend, f"__{_name}__", _refuse_bound(f"__{_name}__"))
+for _name in ("__eq__", "__ne__"):
+    setattr(BoundSend, _name, _compare_bound(_name))  # set from here, they leave __hash__ in place
 
 
 @final
@@ -318,7 +377,10 @@ class LocalRef(Ref):
 
     def __repr__(self) -> str:
         behaviour = self._behaviour
-        name = getattr(behaviour, "__name__", None) or type(behaviour).__name__
+        name = type(behaviour).__name__
+        if isinstance(behaviour, FunctionType | MethodType | BuiltinFunctionType):
+            # Nothing else is asked for its name: an actor might run code to tell it.
+            name = str(getattr(behaviour, "__name__", name))
         return f"<Ref {name}>"
 
 
@@ -405,7 +467,7 @@ class Promise(Ref, Generic[T_co]):
     def __del__(self) -> None:
         try:
             if self._state == BROKEN and not self._heard:
-                self._at.unheard(self._value, self._site, "a promise that nobody listened to")
+                self._at.unheard(self._value, self._site, None)
         except AttributeError:
             return  # never initialised, or the interpreter is shutting down
 
@@ -671,10 +733,9 @@ def _settle(first: Promise[Any]) -> None:
                     message.target = value
                     value._accept(message)
             else:
-                if promise._state == BROKEN:
-                    error, trace = value, promise._trace
-                else:
-                    error, trace = not_a_target(value), None
+                broken = promise._state == BROKEN
+                error: Any = value if broken else not_a_target(value)
+                trace = promise._trace if broken else None
                 for message in queue:
                     answer = message.answer
                     if answer is None or answer._at.host is not promise._at.host:

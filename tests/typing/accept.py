@@ -4,6 +4,7 @@ import asyncio
 from typing import assert_type
 
 from hobgoblin.loops import VatThread, spawn_vat
+from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
 from hobgoblin.vat import (
     Actor,
@@ -84,6 +85,14 @@ async def slow_double(x: int) -> int:
     return x * 2
 
 
+def make(company: str) -> Car:
+    return Car(company)
+
+
+async def slow_make(company: str) -> Car:
+    return Car(company)
+
+
 async def main(factory: Factory, door: Door) -> None:
     assert_type(factory.make_car("a", "b"), Car)
     assert_type(await factory.make_car("a", "b"), Car)
@@ -135,7 +144,25 @@ async def main(factory: Factory, door: Door) -> None:
     await decide.fulfill(1)
 
     vat = spawn_vat()
-    vat.spawn(Car, "Fork").drive()
-    await vat.run(double, 1)
+    assert_type(vat.spawn(Car, "Fork"), Car)
+    assert_type(await vat.spawn(Car, "Fork", model="T").drive(), str)
+    assert_type(vat.spawn(Car("Fork")), Car)
+    assert_type(await vat.spawn(double)(1), int)
+    assert_type(vat.run(double, 1), Promise[int])
+    assert_type(await vat.run(double, x=1), int)
+    assert_type(await vat.run(slow_double, 1), int)
+    assert_type(vat.run(make, "Fork"), Car)
+    assert_type(await vat.run(slow_make, "Fork").drive(), str)
+    assert_type(await vat.run(car.doors), int)
+    assert_type(await vat.run(lambda: near(car.drive)()), str)
+    decided, decider = await vat.run(new_promise)
+    await decider.fulfill(1)
+    await decided
     with VatThread("cars") as thread:
         thread.spawn(double)
+        assert_type(thread.spawn(FastCar, "Fork"), FastCar)
+    async with Peer() as peer:
+        assert_type(peer.spawn(Car, "Fork"), Car)
+        assert_type(peer.spawn(Car("Fork")), Car)
+        assert_type(await peer.spawn(slow_double)(1), int)
+        peer.publish(peer.spawn(Car, "Fork"))

@@ -1,7 +1,8 @@
 """What both type checkers must reject: the lines that end in ``# E``, and no others."""
 
+from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
-from hobgoblin.vat import Actor, Resolver, method, near, send_only, spawn
+from hobgoblin.vat import Actor, Resolver, Vat, method, near, send_only, spawn
 
 
 class Car(Actor):
@@ -30,7 +31,7 @@ def double(x: int) -> int:
     return x * 2
 
 
-async def main(factory: Factory, car: Car, resolver: Resolver[int]) -> None:
+async def main(factory: Factory, car: Car, resolver: Resolver[int], vat: Vat, peer: Peer) -> None:
     factory.make_car(1, "b")  # E
     factory.make_car("a")  # E
     factory.make_car("a", "b", "c")  # E
@@ -63,5 +64,17 @@ async def main(factory: Factory, car: Car, resolver: Resolver[int]) -> None:
     result: str = await function(1)  # E
 
     resolver.fulfil(1)  # E
+
+    vat.spawn(Car).drive()  # E
+    vat.spawn(Car, 3)  # E
+    vat.spawn(Car, "a").fly()  # E
+    vat.spawn(double)("x")  # E
+    vat.run(double, "x")  # E
+    vat.run(double)  # E
+    run_text: str = await vat.run(double, 1)  # E
+    peer.spawn(Car).drive()  # E
+    peer.spawn(Car, "a", model="b")  # E
+    peer.spawn(Car, "a").fly()  # E
+    print(run_text)
 
     print(number, text, not_awaited, wrong_actor, promised, near_number, result)

@@ -2,14 +2,17 @@
 
 import asyncio
 import inspect
+import traceback
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hobgoblin.errors import BadArguments, NoSuchMethod, NotInVat
+from hobgoblin.errors import BadArguments, HobgoblinError, NoSuchMethod, NotInVat
 from hobgoblin.loops import spawn_vat
+from hobgoblin.netlayers import Memory, MemoryNetwork
+from hobgoblin.peer import Peer
 from hobgoblin.values import Keyword, Symbol
 from hobgoblin.vat import Actor, Function, Vat, method, near, send, spawn
 from hobgoblin.vat.invoke import invoke
@@ -525,6 +528,69 @@ class TestDeclaring:
         with pytest.raises(NoSuchMethod) as caught:
             invoke(Base(), (Symbol("x" * 10_000),))
         assert len(str(caught.value)) < 120
+
+    def test_in_a_class_that_is_no_actor(self, run: Any) -> None:
+        class Stray:
+            @method
+            def drive(self) -> None: ...
+
+        with pytest.raises(TypeError, match=r"Stray is no Actor: write class Stray\(Actor\)"):
+            Stray().drive()
+
+
+class TestTheNoteOnAnUnknownMethod:
+    """What helps whoever writes both sides; it stays in this process."""
+
+    def test_it_says_what_there_is(self, run: Any) -> None:
+        async def main(vat: Vat) -> None:
+            ref = vat.spawn(Derived)
+            for name, note in [
+                ("greeet", "Derived declares greet, plain, exact, two_words"),
+                ("undeclared", "; Derived.undeclared is not declared with @method"),
+                ("hidden_later", "; Derived.hidden_later is not declared with @method"),
+            ]:
+                with pytest.raises(NoSuchMethod) as caught:
+                    await getattr(ref, name)()
+                assert str(caught.value) == f"no method {name.replace('_', '-')!r}"
+                [noted] = caught.value.__notes__
+                assert note in noted
+                assert ("not declared" in noted) == ("not declared" in note)
+            # Said of functions only, and nothing is read to find out.
+            for name in ("trap", "static", "secret", "__init__", "_private", "attribute", ""):
+                with pytest.raises(NoSuchMethod) as caught:
+                    await send(ref, Symbol(name))
+                assert "not declared" not in caught.value.__notes__[0]
+            with pytest.raises(NoSuchMethod) as caught:
+                await send(ref, 5)
+            assert caught.value.__notes__ == ["Derived declares greet, plain, exact, two_words"]
+
+        run(main)
+
+    def test_of_objects_that_can_be_called_and_of_empty_ones(self) -> None:
+        class Empty(Actor):
+            pass
+
+        big = type("Big", (Actor,), {f"m{n}": method(lambda self: None) for n in range(25)})
+        for actor, note in [
+            (Callable1(), "Callable1 declares twice, twice_now, and can be called itself"),
+            (Empty(), "Empty declares no methods"),
+            (big(), "m18, m19 and 5 more"),
+        ]:
+            with pytest.raises(NoSuchMethod) as caught:
+                invoke(actor, (Symbol("unknown"),))
+            assert caught.value.__notes__[0].endswith(note)
+
+    def test_it_crosses_no_session(self) -> None:
+        async def main() -> None:
+            network = MemoryNetwork()
+            async with Peer(Memory(network, "a")) as a, Peer(Memory(network, "b")) as b:
+                ref: Any = b.enliven(a.publish(a.spawn(Derived)))
+                with pytest.raises(HobgoblinError) as caught:
+                    await ref.undeclared()
+                assert "no method 'undeclared'" in str(caught.value)
+                assert "Derived" not in "".join(traceback.format_exception(caught.value))
+
+        asyncio.run(main())
 
 
 def test_what_is_only_there_for_the_types_says_so(run: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import traceback
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -494,6 +495,94 @@ class TestUnheard:
         run(main)
         [message] = errors()
         assert f'", line {line}, in sends' in message
+        what = {
+            "send": "nobody awaited <Ref Log>()",  # text in front is as likely an argument: not shown
+            "send_only": "unheard failure of <Ref Log>.fail()",
+            "call": "nobody awaited <Ref fail>()",
+            "run": "nobody awaited fail()",
+            "on": "nobody awaited on()",
+            "new_promise": "nobody awaited new_promise()",
+            "pipelined": "nobody awaited me()",
+        }
+        assert message.startswith(what.get(how, "nobody awaited <Ref Log>.fail()") + ", sent from")
+
+    @pytest.mark.parametrize("how", ["async", "thread", "unknown", "broken", "call", "bare"])
+    def test_the_report_names_the_call(self, run: Any, errors: Any, how: str) -> None:
+        class Slow(Actor):
+            @method
+            async def boom(self) -> None:
+                await asyncio.sleep(0)
+                raise ValueError
+
+            @method
+            def __call__(self) -> None:
+                raise ValueError
+
+        async def main(vat: Vat) -> None:
+            async with VatThread() as thread:
+                slow: Any = (thread if how == "thread" else vat).spawn(Slow)
+                promise: Any = Promise(vat)
+                promise._break(ValueError())
+                match how:
+                    case "unknown":
+                        slow.unknown()
+                    case "broken":
+                        promise.boom()
+                    case "call":
+                        slow()
+                    case "bare":
+                        vat.send(slow, (), None)
+                    case _:
+                        slow.boom()
+                for _ in range(3):
+                    await thread.run(lambda: None)
+                    await vat.run(lambda: asyncio.sleep(0))
+                promise._heard = True
+
+        run(main)
+        [message] = errors()
+        expected = {
+            "unknown": "nobody awaited <Ref Slow>.unknown(), sent",
+            "broken": "nobody awaited <Promise broken>.boom(), sent",
+            "call": "nobody awaited <Ref Slow>(), sent",
+            "bare": "nobody awaited a promise that broke",
+        }
+        assert message.startswith(expected.get(how, "nobody awaited <Ref Slow>.boom(), sent"))
+
+    def test_the_report_of_a_promise_does_not_keep_the_target(self, run: Any, errors: Any) -> None:
+        async def main(vat: Vat) -> None:
+            log: Any = vat.spawn(Log)
+            watched = weakref.ref(log)
+            promise = log.fail()
+            await log.get()
+            # Not even the frames of the failure do.
+            promise._value.__traceback__ = promise._trace = None
+            del log
+            await vat.run(lambda: None)
+            assert watched() is None
+
+        run(main)
+        [message] = errors()
+        assert message.startswith("nobody awaited <Ref Log>.fail(), sent")
+
+    def test_an_actor_is_not_asked_for_its_name(self, run: Any, errors: Any) -> None:
+        class Nosy(Actor):
+            def __getattr__(self, name: str) -> Any:
+                raise RuntimeError(f"asked for {name}")
+
+            @method
+            def fail(self) -> None:
+                raise ValueError
+
+        async def main(vat: Vat) -> None:
+            nosy = vat.spawn(Nosy)
+            assert repr(nosy) == "<Ref Nosy>"
+            nosy.fail()
+            await vat.run(lambda: None)
+
+        run(main)
+        [message] = errors()
+        assert message.startswith("nobody awaited <Ref Nosy>.fail(), sent")
 
     def test_one_failure_of_a_pipeline_is_one_report(self, run: Any, errors: Any) -> None:
         async def main(vat: Vat) -> None:
@@ -622,7 +711,8 @@ class TestAwaiting:
                 home = vat if place == "here" else thread
                 promise, resolver = await home.run(new_promise)
                 kept = asyncio.ensure_future(promise)
-                await asyncio.sleep(0)  # it listens from here on
+                await asyncio.sleep(0)  # it asks to listen,
+                await home.run(lambda: None)  # and does so from here on
 
                 async def wait() -> None:
                     await promise
@@ -668,5 +758,8 @@ class TestAwaiting:
             assert await asyncio.shield(asyncio.ensure_future(log.add("d"))) == 4
             results = await asyncio.gather(log.fail(), log.get(), return_exceptions=True)
             assert isinstance(results[0], ValueError)
+            done, pending = await asyncio.wait([asyncio.ensure_future(log.add("e"))], timeout=60)
+            assert [await each for each in done] == [5]
+            assert not pending
 
         run(main)

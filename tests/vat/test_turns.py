@@ -273,7 +273,7 @@ def test_a_result_that_can_not_pass_undoes_the_turn(run: Any) -> None:
             await ref.sync()
         assert caught.value.path == 'result[1]["a"]'
         assert await ref.get() == 0
-        with pytest.raises(NotPassable, match="result: a object can't be passed"):
+        with pytest.raises(NotPassable, match="result: an object can't be passed"):
             await ref.later()
         assert await ref.get() == 1
         # Nobody asked for the result: then it does not matter what it is.

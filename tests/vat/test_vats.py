@@ -192,7 +192,8 @@ class TestFairness:
             run(main)
         texts = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
         assert texts[0] == (
-            "slow: the turn of <Ref Log>.add() took 1.000 s; everything else in this loop waited"
+            "slow: the turn of <Ref Log>.add() took 1.000 s; everything else in this loop waited; "
+            "use async def with asyncio.to_thread for blocking work"
         )
         assert any("<lambda>()" in text for text in texts)
         assert any("the handler print_nothing of on()" in text for text in texts)
@@ -234,8 +235,9 @@ class TestSpawning:
     def test_outside_of_a_vat(self) -> None:
         with pytest.raises(NotInVat, match=r"vat\.spawn"):
             spawn(Log)
-        with pytest.raises(RuntimeError):
+        with pytest.raises(RuntimeError, match="VatThread") as caught:
             spawn_vat()
+        assert caught.value.__suppress_context__
         for verb in (send, send_only):
             with pytest.raises(TypeError, match="takes a reference"):
                 verb(5)  # type: ignore[call-overload]

@@ -333,7 +333,8 @@ class Crossing:
         def count(fields: Fields) -> object:
             self.strays += 1
             self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
-            if self.certificates and fields and type(fields[0]) is Promise and fields[0] in self.certificates:
+            first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
+            if self.certificates and type(first) is Promise and first in self.certificates:
                 raise ProtocolError("a certificate is no target")
             return construct(fields)
 
@@ -356,7 +357,9 @@ class Crossing:
     def _read_handoff_receive(self, fields: Fields) -> object:
         # The certificate in it has become a promise, which nobody is to see.
         certificate = fields[3] if len(fields) == 4 else None
-        envelope = self.certificates.pop(certificate, None) if type(certificate) is Promise else None
+        envelope = None
+        if type(certificate) is Promise:
+            envelope = self.certificates.pop(certificate, None)  # pyright: ignore[reportUnknownArgumentType]
         if envelope is None:
             raise ProtocolError("desc:handoff-receive holds no signed desc:handoff-give")
         self.strays += 1

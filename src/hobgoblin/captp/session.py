@@ -366,13 +366,12 @@ class Session:
 
     def _learn(self, message: object) -> None:
         label, listed = self._crossing.spelling
-        deliver = type(message) is OpDeliver
         self.dialect = learn(
             self.dialect,
             label,
             listed=listed,
-            bare=deliver and cast("OpDeliver", message).resolve_me_desc is False,
-            resolution=deliver and type(cast("OpDeliver", message).to_desc) is ResolverAt,
+            bare=type(message) is OpDeliver and message.resolve_me_desc is False,
+            resolution=type(message) is OpDeliver and type(message.to_desc) is ResolverAt,
         )
 
     def _handle_op_abort(self, op: OpAbort) -> None:

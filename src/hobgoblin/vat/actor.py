@@ -83,7 +83,14 @@ class Method(Generic[P, R_co]):
         # inherited function, which only `near` can call.
         if obj is None:
             return self
-        if cast("type[Actor]", type(obj))._hob_declared.get(self.__name__) is not self:
+        cls = cast("type[Actor]", type(obj))
+        declared = getattr(cls, "_hob_declared", None)
+        if declared is None:
+            raise TypeError(
+                f"@method declares {self.__name__} for references, but {cls.__name__} is no Actor: "
+                f"write class {cls.__name__}(Actor)"
+            )
+        if declared.get(self.__name__) is not self:
             return InheritedMethod(obj, self)
         reference = reference_to(obj)
         return reference if self.__name__ == "__call__" else BoundSend(reference, self.__name__)
@@ -138,6 +145,10 @@ class Actor:
     or inherited member can ever be reached. State is the attributes: what a turn assigns is undone
     when the turn fails. What a turn changes *inside* of an attribute (``self.items.append(…)``) is
     not: prefer tuples, frozen dataclasses and other values that are replaced as a whole.
+
+    Within an actor, ``self.inc()`` of a declared method sends to oneself like any other call: it
+    returns a promise and runs in a later turn. Logic that several methods share belongs into methods
+    that are not declared, which run at once; or call ``near(self.inc)()``.
 
     A class that only declares methods serves as the interface of somebody else's object.
     """

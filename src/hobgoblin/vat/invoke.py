@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any
+from typing import Any, Final
 
 from hobgoblin.errors import BadArguments, NoSuchMethod
 from hobgoblin.values import Keyword, Symbol
 from hobgoblin.vat.actor import Actor
 
 __all__ = ["call", "invoke", "is_function"]
+
+_METHODS_NAMED: Final = 20
+"""How many methods an error names that says what an object has."""
 
 
 def is_function(value: object) -> bool:
@@ -46,14 +49,35 @@ def invoke(behaviour: object, args: tuple[object, ...]) -> Any:
     elif type(verb) is str:
         name = verb
     else:
-        raise NoSuchMethod("this object takes only messages that name a method")
+        raise _no_such_method(cls, None)
     methods = cls._hob_methods
     function = methods.get(name) or methods.get(name.replace("-", "_"))
     if function is not None:
         return call(function, (behaviour, *args[1:]))
     if cls._hob_call is not None and not methods:
         return call(cls._hob_call, (behaviour, *args))
-    raise NoSuchMethod(f"no method {name[:80]!r}")
+    raise _no_such_method(cls, name)
+
+
+def _no_such_method(cls: type[Actor], name: str | None) -> NoSuchMethod:
+    """Return the error, with a note for callers in this process: notes never cross a session."""
+    if name is None:
+        error = NoSuchMethod("this object takes only messages that name a method")
+    else:
+        error = NoSuchMethod(f"no method {name[:80]!r}")
+    methods = [declared for declared in cls._hob_declared if declared != "__call__"]
+    more = len(methods) - _METHODS_NAMED
+    listed = ", ".join(methods[:_METHODS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    note = f"{cls.__name__} declares {listed}" if methods else f"{cls.__name__} declares no methods"
+    if cls._hob_call is not None:
+        note += ", and can be called itself"
+    plain = (name or "").replace("-", "_")
+    # Looked up as it stands in the classes: nothing is read that could run code.
+    found = next((vars(base)[plain] for base in cls.__mro__ if plain in vars(base)), None)
+    if not plain.startswith("_") and isinstance(found, FunctionType):
+        note += f"; {cls.__name__}.{plain} is not declared with @method"
+    error.add_note(note)
+    return error
 
 
 def call(function: Callable[..., Any], args: tuple[object, ...]) -> Any:

@@ -28,6 +28,8 @@ _AS_IS: Final = frozenset({bool, bytes, float, type(None), Null, LocalRef, Promi
 _INTEGER_BOUND: Final = 10**DEFAULT_LIMITS.integer_digits
 _DEPTH: Final = DEFAULT_LIMITS.depth - 8
 """Room is left for what a message wraps around its arguments."""
+_PATH: Final = 120
+"""How many characters of a path an error shows."""
 
 
 def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
@@ -59,7 +61,7 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
             passed.append(passage.take(arg, 0))
         except NotPassable as error:
             name = "the method's name" if index < verbs else f"args[{index - verbs}]"
-            raise NotPassable(error.problem, name + error.path) from None
+            raise NotPassable(error.problem, _shortened(name + error.path)) from None
     return tuple(passed)
 
 
@@ -70,7 +72,7 @@ def pass_value(value: Any, vat: Vat, name: str) -> object:
     try:
         return _Passage(vat).take(value, 0)
     except NotPassable as error:
-        raise NotPassable(error.problem, name + error.path) from None
+        raise NotPassable(error.problem, _shortened(name + error.path)) from None
 
 
 @final
@@ -119,7 +121,7 @@ class _Passage:
         passed: dict[str, object] = {}
         for key, value in values.items():
             if not isinstance(key, str):
-                raise NotPassable(f"keys of a mapping are text, not {type(key).__name__}", "")
+                raise NotPassable(_key_advice(key), "")
             try:
                 name = _text(str.__str__(key))
                 passed[name] = self.take(value, depth + 1)
@@ -164,7 +166,7 @@ class _Passage:
         self._count(1)
         try:
             if text and type(value) is not str:
-                raise NotPassable(f"a {type(value).__name__} where text belongs", "")
+                raise NotPassable(f"{_a(type(value).__name__)} where text belongs", "")
             return self.take(value, depth + 1)
         except NotPassable as error:
             raise NotPassable(error.problem, step + error.path) from None
@@ -189,6 +191,45 @@ def _text(text: str) -> str:
     return text
 
 
+def _shortened(path: str) -> str:
+    """Return a path to read; the way into a list within itself goes on for a hundred steps."""
+    if len(path) <= _PATH:
+        return path
+    return f"{path[: _PATH // 2]} … {path[-_PATH // 4 :]}"
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+
+
+# By name: nothing is imported, some of it costly, for the sake of an error.
+_WAYS_OUT: Final = {
+    "enum.Enum": "{}.value",
+    "datetime.date": "{}.isoformat()",
+    "datetime.time": "{}.isoformat()",
+    "datetime.timedelta": "{}.total_seconds()",
+    "decimal.Decimal": "str({})",
+    "fractions.Fraction": "str({})",
+    "pathlib.PurePath": "str({})",
+    "uuid.UUID": "str({})",
+}
+
+
+def _way_out(value: object, called: str) -> str:
+    """Return what to write instead of a value of a common type, ``called`` so; empty for others."""
+    for cls in type(value).__mro__:
+        way_out = _WAYS_OUT.get(f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}")
+        if way_out is not None:
+            return way_out.format(called)
+    return ""
+
+
+def _key_advice(key: object) -> str:
+    problem = f"keys of a mapping are text, not {type(key).__name__}"
+    way_out = "str(key)" if isinstance(key, int | float) else _way_out(key, "key")
+    return f"{problem}: {f'use {way_out}, or ' if way_out else ''}pass a list of pairs"
+
+
 def _advice(value: object) -> str:
     name = type(value).__name__
     if isinstance(value, BoundSend):
@@ -199,4 +240,10 @@ def _advice(value: object) -> str:
         return f"the class {value.__name__} can't be passed: pass an instance, or a function that makes one"
     if isinstance(value, Ref):
         return "this reference can't be passed"
-    return f"a {name} can't be passed: only data, references, actors and functions can"
+    problem = f"{_a(name)} can't be passed"
+    way_out = _way_out(value, "x")
+    if not way_out and hasattr(type(value), "__dataclass_fields__"):
+        way_out = "dataclasses.asdict(x)"
+    if way_out:
+        return f"{problem}: pass {way_out}, or make it an Actor to pass a reference"
+    return f"{problem}: only data, references, actors and functions can"

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import CoroutineType
-from typing import Any, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, final, overload
 from weakref import WeakSet
 
 from hobgoblin.errors import HobgoblinError, NotInVat, NotNear, VatStopped
@@ -39,6 +39,7 @@ from hobgoblin.refs import (
     verb_of,
     with_keywords,
 )
+from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, disown, reference_to, undo
 from hobgoblin.vat.invoke import call, invoke
 from hobgoblin.vat.jobs import Birth, Effect, Job, NearCoroutine, Nobody, Thunk, maker
@@ -46,7 +47,15 @@ from hobgoblin.vat.passing import pass_arguments, pass_value
 from hobgoblin.vat.reasons import reason_of
 from hobgoblin.vat.stretches import Stretches
 
+if TYPE_CHECKING:
+    from hobgoblin.vat.verbs import Function
+
 __all__ = ["Vat", "VatHost"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+A = TypeVar("A", bound=Actor)
 
 logger = logging.getLogger("hobgoblin.vat")
 
@@ -142,6 +151,14 @@ class Vat:
 
     # What programs call
 
+    @overload  # as for the verb `spawn`
+    def spawn(  # type: ignore[overload-overlap]
+        self, behaviour: Callable[P, A], /, *args: P.args, **kwargs: P.kwargs
+    ) -> A: ...
+    @overload
+    def spawn(self, behaviour: A, /) -> A: ...
+    @overload
+    def spawn(self, behaviour: Callable[P, R], /) -> Function[P, R]: ...
     def spawn(self, behaviour: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Make an object of this vat and return a reference to it.
 
@@ -173,14 +190,31 @@ class Vat:
             birth.dispatch()
         return reference
 
-    def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Promise[Any]:
+    # An actor is any T, too. The first overload that fits is the one that is meant.
+    @overload
+    def run(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, A]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> A: ...
+    @overload
+    def run(  # type: ignore[overload-overlap]
+        self, function: Callable[P, A], /, *args: P.args, **kwargs: P.kwargs
+    ) -> A: ...
+    @overload
+    def run(
+        self, function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Promise[T]: ...
+    @overload
+    def run(self, function: Callable[P, Promise[T]], /, *args: P.args, **kwargs: P.kwargs) -> Promise[T]: ...
+    @overload
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Promise[T]: ...
+    def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run ``function(*args, **kwargs)`` as a turn of this vat, from anywhere; return a promise.
 
         An ``async def`` function runs like an asynchronous method: a turn for each stretch. Asked
         from within a turn, it happens only if that turn commits.
         """
-        answer: Promise[Any] = Promise(self, call_site(1))
-        name = getattr(function, "__name__", "run")
+        name = str(getattr(function, "__name__", "run"))
+        answer: Promise[Any] = Promise(self, call_site(1, name))
         thunk = Thunk(self, lambda: function(*args, **kwargs), answer, name)
         other = _open_turn()
         if other is not None:
@@ -231,14 +265,18 @@ class Vat:
         else:
             target._accept(message)
 
-    def unheard(self, error: BaseException, site: Site | None, what: str) -> None:
+    def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
         """Log a failure that nobody listens to, once, with the place in the source it came from."""
-        where = (
-            ""
-            if site is None
-            else f', sent from "{site[0].co_filename}", line {site[1]}, in {site[0].co_name}'
-        )
-        logger.error("unheard failure of %s%s", what, where, exc_info=error)
+        called = where = ""
+        if site is not None:
+            code, line, name = site
+            called = name.name if type(name) is Symbol else str(name or "")
+            where = f', sent from "{code.co_filename}", line {line}, in {code.co_name}'
+        if what is not None:
+            summary = f"unheard failure of {what}"
+        else:
+            summary = f"nobody awaited {called}()" if called else "nobody awaited a promise that broke"
+        logger.error("%s%s", summary, where, exc_info=error)
 
     # What the verbs call; all of it in the thread of the host
 
@@ -588,7 +626,11 @@ class Vat:
     def _report_slow(self, job: Message | Job, seconds: float) -> None:
         what = job.describe() if isinstance(job, Message) else repr(job)
         logger.warning(
-            "%s: the turn of %s took %.3f s; everything else in this loop waited", self.name, what, seconds
+            "%s: the turn of %s took %.3f s; everything else in this loop waited; "
+            "use async def with asyncio.to_thread for blocking work",
+            self.name,
+            what,
+            seconds,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, final, overload
 
 from hobgoblin.errors import NotInVat
 from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
+from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor, method
 from hobgoblin.vat.reactions import Reaction
 from hobgoblin.vat.reasons import as_exception
@@ -129,7 +130,9 @@ def send(target: Any, /, *args: Any, **kwargs: Any) -> Promise[Any]:
         raise TypeError(f"send() takes a reference, not a {type(target).__name__}")
     if kwargs:
         args = with_keywords(args, kwargs)
-    return (current_home.get() or target._home).send(target, args, call_site(1))
+    verb: object = args[0] if args else None
+    site = call_site(1, verb if type(verb) is Symbol else None)
+    return (current_home.get() or target._home).send(target, args, site)
 
 
 @overload
@@ -227,7 +230,7 @@ def on(
         home = value._home
     if not isinstance(home, Vat):
         raise NotInVat("on() needs a vat: use it in a method, or in vat.run(…); or await the promise")
-    answer: Promise[Any] = Promise(home, call_site(1))
+    answer: Promise[Any] = Promise(home, call_site(1, "on"))
     home.effect(Reaction(home, value, fulfilled, catch, finally_, answer))
     return answer
 
@@ -239,8 +242,8 @@ def new_promise() -> tuple[Promise[Any], Resolver[Any]]:
         NotInVat: no vat is running here; use ``await vat.run(new_promise)``.
     """
     vat = _running_vat("new_promise() needs a vat: use it in a method, or in vat.run(…)")
-    promise: Promise[Any] = Promise(vat, call_site(1))
-    resolver = vat.spawn(Resolver, promise)
+    promise: Promise[Any] = Promise(vat, call_site(1, "new_promise"))
+    resolver = vat.spawn(Resolver[Any], promise)
     vat.effect(_Undecided(promise))
     return promise, resolver
 
