@@ -1,0 +1,83 @@
+"""References and promises: what a program holds instead of the objects themselves.
+
+A `Ref` is the only way to reach an object. `LocalRef` names an object of a vat of this process,
+`RemoteRef` one behind a session, and a `Promise` one that is not known yet. The classes know
+nothing of turns or of bytes: they hand messages to a `Home` (a vat) or to a `Sink` (a session).
+
+Threads: every promise belongs to the `Host` (a thread with its event loop) of its home. Methods
+that end in ``_here`` run in that thread; their twins without the ending may be called from any.
+
+State of a promise::
+
+    PENDING ──resolve(promise)──▶ FOLLOWING ──the other settles──▶ FULFILLED
+       │                              └──────────────────────────▶ BROKEN
+       ├──resolve(anything else)──────────────────────────────────▶ FULFILLED
+       └──break(reason)───────────────────────────────────────────▶ BROKEN
+
+Invariant: a settled promise never changes again, and its value is never a promise.
+
+Public names on a reference would shadow methods of the objects they stand for. Therefore all
+attributes here start with an underscore, and no declared method may.
+"""
+
+from hobgoblin.refs.contracts import (
+    BROKEN,
+    FOLLOWING,
+    FULFILLED,
+    PENDING,
+    ROUTE_ANSWER,
+    ROUTE_IMPORT,
+    ROUTE_NONE,
+    ROUTE_RELAY,
+    Home,
+    Host,
+    Listener,
+    Sink,
+    Site,
+    current_home,
+)
+from hobgoblin.refs.message import (
+    Message,
+    call_site,
+    verb_of,
+    with_keywords,
+)
+from hobgoblin.refs.promise import (
+    Follower,
+    Promise,
+    not_a_target,
+)
+from hobgoblin.refs.reference import (
+    BoundSend,
+    LocalRef,
+    Ref,
+    RemoteRef,
+)
+
+__all__ = [
+    "BROKEN",
+    "FOLLOWING",
+    "FULFILLED",
+    "PENDING",
+    "ROUTE_ANSWER",
+    "ROUTE_IMPORT",
+    "ROUTE_NONE",
+    "ROUTE_RELAY",
+    "BoundSend",
+    "Follower",
+    "Home",
+    "Host",
+    "Listener",
+    "LocalRef",
+    "Message",
+    "Promise",
+    "Ref",
+    "RemoteRef",
+    "Sink",
+    "Site",
+    "call_site",
+    "current_home",
+    "not_a_target",
+    "verb_of",
+    "with_keywords",
+]

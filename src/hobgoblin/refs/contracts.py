@@ -1,0 +1,94 @@
+"""What references rely on and do not know: threads, vats, sessions, listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from hobgoblin.values import Symbol
+
+if TYPE_CHECKING:
+    from hobgoblin.refs.message import Message
+    from hobgoblin.refs.promise import Promise
+    from hobgoblin.refs.reference import Ref
+
+Site = tuple[CodeType, int, Symbol | str | None]
+"""Where a send stands in the source: its code and the line number; and what was called, for a report.
+
+The latter is no more than a verb while all is well; see `Message.fail`.
+"""
+
+PENDING: Final = 0
+FOLLOWING: Final = 1
+FULFILLED: Final = 2
+BROKEN: Final = 3
+
+ROUTE_NONE: Final = 0
+ROUTE_ANSWER: Final = 1
+ROUTE_IMPORT: Final = 2
+ROUTE_RELAY: Final = 3
+
+
+class Host(Protocol):
+    """A thread with an event loop: what vats, promises and sessions run on."""
+
+    def here(self) -> bool:
+        """Tell whether the caller runs in this host's thread."""
+        ...
+
+    def post(self, callback: Callable[..., object], *args: object) -> None:
+        """Run ``callback(*args)`` in this host's thread, later, in the order posted. Any thread."""
+        ...
+
+    def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
+        """Be the iterator behind ``await promise``, in whatever loop the caller runs."""
+        ...
+
+
+class Home(Protocol):
+    """What a promise belongs to and sends are made from: a vat."""
+
+    @property
+    def host(self) -> Host: ...
+
+    def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
+        """Send from this home, within its open turn if there is one."""
+        ...
+
+    def accept(self, message: Message) -> None:
+        """Take a message for one of this home's objects. Any thread."""
+        ...
+
+    def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
+        """Report a failure that nobody listens to. Any thread.
+
+        ``what`` is ``None`` for a promise that nobody awaited: then the site tells what was called.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """The way to objects behind a session."""
+
+    @property
+    def home(self) -> Home: ...
+
+    def accept(self, message: Message) -> None:
+        """Take a message for an object or a promise behind this sink. Any thread."""
+        ...
+
+    def listen(self, promise: Promise[Any]) -> None:
+        """Ask the other side to tell how ``promise`` settles. In the host's thread."""
+        ...
+
+
+current_home: ContextVar[Home | None] = ContextVar("hobgoblin.current_home", default=None)
+"""The vat whose code is running; tasks started from a turn inherit it."""
+
+
+class Listener(Protocol):
+    """Told once that a promise has settled, in the thread of the promise; must not raise."""
+
+    def settled(self, promise: Promise[Any]) -> None: ...

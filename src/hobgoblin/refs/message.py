@@ -1,0 +1,100 @@
+"""Messages under way, and what a call becomes on the way into one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, final
+
+from hobgoblin.refs.contracts import Home, Site
+from hobgoblin.values import Keyword, Symbol
+
+if TYPE_CHECKING:
+    from hobgoblin.refs.promise import Promise
+    from hobgoblin.refs.reference import Ref
+
+
+@final
+class Message:
+    """A message under way: what it carries, and who is told of the outcome.
+
+    ``args`` has passed by copy already; a method call carries its name as a symbol in front.
+    ``answer`` is ``None`` when nobody asked; failures then go to ``home``.
+    """
+
+    __slots__ = ("answer", "args", "home", "site", "target")
+
+    def __init__(
+        self,
+        target: Ref,
+        args: tuple[object, ...],
+        answer: Promise[Any] | None,
+        home: Home,
+        site: Site | None,
+    ) -> None:
+        self.target = target
+        self.args = args
+        self.answer = answer
+        self.home = home
+        self.site = site
+
+    def dispatch(self) -> None:
+        """Set out on the way to the target."""
+        self.target._accept(self)
+
+    def undo(self, error: BaseException) -> None:
+        """Be taken back before setting out: the turn's own failure is what gets reported."""
+        if self.answer is not None:
+            self.answer._heard = True
+            self.answer._break(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Report that this message was not carried out."""
+        answer = self.answer
+        if answer is not None:
+            site = self.site
+            if site is not None and not answer._heard:
+                # The answer does not know the target, which it must not keep alive; nor should
+                # every send pay for a description. Now it may be of use.
+                answer._site = (site[0], site[1], self._called())
+            answer._break(error)
+        else:
+            self.home.unheard(error, self.site, self.describe())
+
+    def describe(self) -> str:
+        """Name the send for a report: the verb and the target, no argument."""
+        return f"{self._called()}()"
+
+    def _called(self) -> str:
+        verb = self.args[0] if self.args else None
+        name = f".{verb.name}" if type(verb) is Symbol else ""
+        return f"{self.target!r}{name}"
+
+
+def call_site(depth: int, called: Symbol | str | None = None) -> Site | None:
+    """Return where the caller's caller stands; ``depth`` frames above this function's caller."""
+    try:
+        frame = sys._getframe(depth + 1)
+    except ValueError:
+        return None  # called by no Python code: a thread that runs nothing but this send
+    return (frame.f_code, frame.f_lineno, called)
+
+
+def with_keywords(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
+    """Append keyword arguments in the form of the wire: marker and value (Goblins' ``<kw name>``)."""
+    flat: list[object] = list(args)
+    for name, value in kwargs.items():
+        flat.append(Keyword(name.replace("_", "-")))
+        flat.append(value)
+    return tuple(flat)
+
+
+_verbs: dict[str, Symbol] = {}
+
+
+def verb_of(name: str) -> Symbol:
+    """Return the symbol under which a method named ``name`` in Python travels: ``make-car``."""
+    verb = _verbs.get(name)
+    if verb is None:
+        # Grows with the names in the program's own source, never with what a peer sends.
+        verb = _verbs[name] = Symbol(name.replace("_", "-"))
+    return verb

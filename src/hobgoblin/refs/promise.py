@@ -1,0 +1,376 @@
+"""Promises: references to what is not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+
+from hobgoblin.errors import NotATarget, PromiseCycle
+from hobgoblin.refs.contracts import (
+    BROKEN,
+    FOLLOWING,
+    FULFILLED,
+    PENDING,
+    ROUTE_IMPORT,
+    ROUTE_NONE,
+    Home,
+    Listener,
+    Sink,
+    Site,
+)
+from hobgoblin.refs.message import Message
+from hobgoblin.refs.reference import Ref, RemoteRef
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@final
+class Promise(Ref, Generic[T_co]):
+    """A reference to what is not known yet. Await it, or send to it as if it were known.
+
+    Messages sent to an unresolved promise wait in order or, if its decider is behind a session,
+    follow the question at once (promise pipelining). First resolution wins; later ones are ignored.
+    A broken promise that nobody ever looked at is reported when it is collected.
+    """
+
+    __slots__ = (
+        "_at",
+        "_detour",
+        "_heard",
+        "_listeners",
+        "_locked",
+        "_pos",
+        "_queue",
+        "_route",
+        "_route_kind",
+        "_site",
+        "_state",
+        "_trace",
+        "_used",
+        "_value",
+    )
+
+    def __init__(self, home: Home, site: Site | None = None) -> None:
+        self._at: Home = home
+        self._site: Site | None = site
+        self._state: int = PENDING
+        self._value: Any = None
+        self._queue: list[Message] | None = None
+        self._listeners: list[Listener | Promise[Any]] | None = None
+        # Where the decider is known to be behind a session: where messages may go already.
+        self._route: Sink | None = None
+        self._route_kind: int = ROUTE_NONE
+        self._pos: int = 0
+        # Messages have gone along the route: later ones must not overtake them.
+        self._used: bool = False
+        # Settled like that promise, whose route messages to this one have taken: they still have to.
+        self._detour: Promise[Any] | None = None
+        # Resolved to a promise of another thread, ``_value``: only that one may settle it now.
+        self._locked: bool = False
+        self._heard: bool = False
+        if TYPE_CHECKING:
+            # Where the reason was raised; set when the promise breaks. The exception's own
+            # traceback grows whenever somebody awaits it.
+            self._trace: TracebackType | None = None
+
+    @property
+    def _home(self) -> Home:
+        return self._at
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        return self._at.host.wait(self)
+
+    def __repr__(self) -> str:
+        return f"<Promise {('pending', 'pending', 'fulfilled', 'broken')[self._state]}>"
+
+    def __del__(self) -> None:
+        try:
+            if self._state == BROKEN and not self._heard:
+                self._at.unheard(self._value, self._site, None)
+        except AttributeError:
+            return  # never initialised, or the interpreter is shutting down
+
+    # Messages
+
+    def _accept(self, message: Message) -> None:
+        host = self._at.host
+        if host.here():
+            self._accept_here(message)
+        else:
+            host.post(self._accept_here, message)
+
+    def _accept_here(self, message: Message) -> None:
+        self._heard = True
+        route = self._route
+        state = self._state
+        if state == BROKEN:
+            message.fail(self._value)
+        elif route is not None and (state == PENDING or (self._used and not self._may_shorten())):
+            self._used = True
+            message.target = self
+            route.accept(message)
+        elif state == PENDING:
+            if self._queue is None:
+                self._queue = [message]
+            else:
+                self._queue.append(message)
+        elif state == FOLLOWING:
+            self._way()._accept_here(message)
+        elif self._detour is not None:
+            self._detour._accept_here(message)
+        elif isinstance(self._value, Ref):
+            message.target = self._value
+            self._value._accept(message)
+        else:
+            message.fail(not_a_target(self._value))
+
+    def _may_shorten(self) -> bool:
+        """Tell whether the direct way can't overtake messages on the long one.
+
+        It can't when the value lives at the peer that forwards them: both ways are one channel.
+        Otherwise messages keep going the old way, the one policy that kept the order of
+        messages through a reference in every published model of this protocol (ocapn#281).
+        """
+        return type(self._value) is RemoteRef and self._value._sink is self._route
+
+    def _set_route(self, route: Sink, kind: int, pos: int) -> None:
+        """Say where messages may go before this promise settles; those that wait set out."""
+        self._route = route
+        self._route_kind = kind
+        self._pos = pos
+        if self._listeners and kind == ROUTE_IMPORT:
+            route.listen(self)
+        queue = self._queue
+        if queue:
+            self._queue = None
+            self._used = True
+            for message in queue:
+                route.accept(message)
+
+    # Settling
+
+    def _resolve(self, value: object) -> None:
+        host = self._at.host
+        if host.here():
+            self._resolve_here(value)
+        else:
+            host.post(self._resolve_here, value)
+
+    def _resolve_here(self, value: object) -> None:
+        """Resolve to a value, a reference or another promise; ignored if already resolved."""
+        if self._state != PENDING or self._locked:
+            return
+        if type(value) is Promise:
+            self._follow(value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            self._state = FULFILLED
+            self._value = value
+            _settle(self)
+
+    def _break(self, error: BaseException) -> None:
+        host = self._at.host
+        if host.here():
+            self._break_here(error)
+        else:
+            host.post(self._break_here, error)
+
+    def _break_here(self, error: BaseException) -> None:
+        """Break with ``error``; ignored if already resolved."""
+        if self._state == PENDING and not self._locked:
+            self._state = BROKEN
+            self._value = error
+            self._trace = error.__traceback__
+            _settle(self)
+
+    def _settle_as(self, other: Promise[Any]) -> None:
+        """Settle the way ``other`` has, which this one may have been locked to."""
+        self._locked = False
+        if other._state != BROKEN:
+            self._resolve_here(other._value)
+        elif self._state == PENDING:
+            self._take_over(other)
+            _settle(self)
+
+    def _take_over(self, other: Promise[Any]) -> None:
+        self._state = other._state
+        self._value = other._value
+        if other._state == BROKEN:
+            self._trace = other._trace
+
+    def _follow(self, other: Promise[Any]) -> None:
+        if other._at.host is not self._at.host:
+            # Messages stay here until it settles: two threads that resolve promises to each
+            # other's must not send messages in circles.
+            self._locked = True
+            self._value = other
+            other._lead(self)
+            return
+        root = other._root()
+        root._heard = True
+        if root is self or (root._locked and root._leads_to(self)):
+            self._break_here(_cycle())
+        elif root._state >= FULFILLED:
+            self._take_over(root)
+            _settle(self)
+        else:
+            self._state = FOLLOWING
+            self._value = root
+            root._expect(self)
+            queue, self._queue = self._queue, None
+            if queue:
+                for message in queue:
+                    root._accept_here(message)
+
+    def _lead(self, follower: Promise[Any]) -> None:
+        """Have a promise of another thread, locked to this one, settle the way this one does."""
+        host = self._at.host
+        if host.here():
+            self._lead_here(follower)
+        else:
+            host.post(self._lead_here, follower)
+
+    def _lead_here(self, follower: Promise[Any]) -> None:
+        # Every promise of a cycle is locked before it asks to be led. So whichever asks last,
+        # sees the whole of it.
+        if self._leads_to(follower):
+            broken: Promise[Any] = Promise(self._at)
+            broken._heard = True
+            broken._break_here(_cycle())
+            Follower(follower).settled(broken)
+        else:
+            self._listen_here(Follower(follower))
+
+    def _leads_to(self, goal: Promise[Any]) -> bool:
+        """Tell whether this promise waits for ``goal``, through however many threads."""
+        promise: Promise[Any] = self
+        seen: set[Promise[Any]] = set()
+        while promise is not goal:
+            if promise in seen or (promise._state != FOLLOWING and not promise._locked):
+                return False
+            seen.add(promise)
+            following = promise._value
+            if type(following) is not Promise:
+                return False  # it has settled this very moment, in its own thread
+            promise = following  # pyright: ignore[reportUnknownVariableType]
+        return True
+
+    def _root(self) -> Promise[Any]:
+        """Return the promise at the end of the chain that this one follows."""
+        root = self._way()
+        while root._state == FOLLOWING:
+            root = root._way()
+        return root
+
+    def _way(self) -> Promise[Any]:
+        """Return where messages go from here: to the end of the chain, or to one that has a route in use."""
+        way: Promise[Any] = self
+        while way._state == FOLLOWING and (way is self or not way._used):
+            way = way._value
+        # Path compression: chains of any length cost nearly nothing to walk again.
+        walked: Promise[Any] = self
+        while walked is not way and walked._value is not way:
+            walked._value, walked = way, walked._value
+        return way
+
+    # Listening
+
+    def _listen(self, listener: Listener) -> None:
+        host = self._at.host
+        if host.here():
+            self._listen_here(listener)
+        else:
+            host.post(self._listen_here, listener)
+
+    def _listen_here(self, listener: Listener) -> None:
+        """Have ``listener`` told how this promise settles: at once if it has."""
+        self._heard = True
+        if self._state >= FULFILLED:
+            listener.settled(self)
+        else:
+            self._expect(listener)
+
+    def _expect(self, listener: Listener | Promise[Any]) -> None:
+        """Add a listener, or a promise that follows this one; this one has not settled."""
+        if self._listeners is None:
+            self._listeners = [listener]
+            if self._route is not None and self._route_kind == ROUTE_IMPORT and self._state == PENDING:
+                self._route.listen(self)
+        else:
+            self._listeners.append(listener)
+
+    def _unlisten(self, listener: Listener) -> None:
+        """Forget a listener; nothing happens if it is none any more. In the host's thread."""
+        if self._listeners is not None and listener in self._listeners:
+            self._listeners.remove(listener)
+
+
+@final
+class Follower:
+    """Settles a promise like one of another thread."""
+
+    __slots__ = ("follower",)
+
+    def __init__(self, follower: Promise[Any]) -> None:
+        self.follower = follower
+
+    def settled(self, promise: Promise[Any]) -> None:
+        host = self.follower._at.host
+        if host.here():
+            self.follower._settle_as(promise)
+        else:
+            host.post(self.follower._settle_as, promise)
+
+
+def _cycle() -> PromiseCycle:
+    return PromiseCycle("a promise was resolved to itself")
+
+
+def not_a_target(value: object) -> NotATarget:
+    """Return the error of a message that was sent to plain data."""
+    kind = "None" if value is None else f"plain data ({type(value).__name__})"
+    return NotATarget(f"the promise was fulfilled with {kind}, which takes no messages")
+
+
+def _settle(first: Promise[Any]) -> None:
+    """Tell everybody who waits for ``first``, and for all that settle with it.
+
+    Iterative: neither a long chain of promises nor a long chain of pipelined calls costs stack.
+    Nothing here runs user code: messages are queued, listeners only schedule.
+    """
+    settled = [first]
+    for promise in settled:
+        queue, listeners = promise._queue, promise._listeners
+        promise._queue = promise._listeners = None
+        value = promise._value
+        detour = promise._detour
+        if promise._used and isinstance(value, Ref) and not promise._may_shorten():
+            detour = promise
+        if queue:
+            promise._heard = True
+            if promise._state == FULFILLED and isinstance(value, Ref):
+                for message in queue:
+                    message.target = value
+                    value._accept(message)
+            else:
+                broken = promise._state == BROKEN
+                error: Any = value if broken else not_a_target(value)
+                trace = promise._trace if broken else None
+                for message in queue:
+                    answer = message.answer
+                    if answer is None or answer._at.host is not promise._at.host:
+                        message.fail(error)
+                    elif answer._state == PENDING and not answer._locked:
+                        answer._state = BROKEN
+                        answer._value = error
+                        answer._trace = trace
+                        settled.append(answer)
+        if listeners:
+            for listener in listeners:
+                if type(listener) is not Promise:
+                    listener.settled(promise)
+                else:
+                    # Followers live in the same host; those of others are wrapped in Follower.
+                    listener._take_over(promise)
+                    listener._detour = detour
+                    settled.append(listener)

@@ -1,0 +1,199 @@
+"""References to objects, near and far, and the sends that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
+
+from hobgoblin.refs.contracts import Home, Sink, current_home
+from hobgoblin.refs.message import Message, call_site, verb_of, with_keywords
+
+if TYPE_CHECKING:
+    from hobgoblin.refs.promise import Promise
+
+
+_ADVICE = "a reference has no behaviour of its own: `await` it, call a method on it, or pass it on"
+
+
+def _refuse(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: Ref, *args: object) -> NoReturn:
+        raise TypeError(f"{name} is not possible on {self!r}: {_ADVICE}")
+
+    refuse.__name__ = name
+    return refuse
+
+
+# What asyncio calls on whatever it takes for a future. Sent to an object instead, `asyncio.wait` would
+# hang. An object that does have such a method is reached with ``send(ref, Symbol("get-loop"))``.
+_OF_FUTURES: Final = frozenset({"add_done_callback", "remove_done_callback", "get_loop"})
+
+
+class Ref:
+    """A reference to an object, here or far away. Made only by vats and sessions.
+
+    ``ref.method(…)`` sends a message and returns a promise at once; ``ref(…)`` sends without a
+    method name. References compare by identity of the object. Everything else is refused with
+    a `TypeError`, so that no library can make a reference do something by accident.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    @property
+    def _home(self) -> Home:
+        raise NotImplementedError
+
+    def _accept(self, message: Message) -> None:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> BoundSend:
+        if name[:1] == "_":
+            raise AttributeError(f"{name} can't be reached through a reference: {_ADVICE}")
+        if name in _OF_FUTURES:
+            raise AttributeError(
+                f"{name}: a promise is no asyncio future: "
+                "await it, or wrap it in asyncio.ensure_future(promise)"
+            )
+        return BoundSend(self, name)
+
+    def __call__(self, *args: object, **kwargs: object) -> Promise[Any]:
+        if kwargs:
+            args = with_keywords(args, kwargs)
+        return (current_home.get() or self._home).send(self, args, call_site(1))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        # A reference is its own resolution: there is nothing to wait for. In a method of an actor
+        # the turn ends here all the same, as it does at a promise for this reference.
+        if current_home.get() is not None:
+            yield
+        return self
+
+    # Attributes can't be set because of the slots. A __setattr__ that says so in better words
+    # would cost every promise three microseconds.
+
+    def __dir__(self) -> list[str]:
+        return []
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+
+# Not here: __array_interface__ and its kin. Without them numpy asks for __array__, and is refused.
+_REFUSED = (
+    "lt le gt ge bool len length_hint iter next reversed contains getitem setitem delitem missing "
+    "index int float complex bytes buffer trunc round floor ceil "
+    "neg pos abs invert add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul "
+    "truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod imod divmod rdivmod "
+    "pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand xor rxor ixor or ror ior "
+    "enter exit aenter aexit aiter anext copy deepcopy reduce reduce_ex getstate setstate getnewargs "
+    "getnewargs_ex fspath array array_ufunc array_function release_buffer dlpack"
+)
+
+for _name in _REFUSED.split():
+    setattr(Ref, f"__{_name}__", _refuse(f"__{_name}__"))
+
+
+@final
+class BoundSend:
+    """``ref.method``: a send that lacks its arguments. Call it, or give it to a verb such as `near`."""
+
+    __slots__ = ("_name", "_target")
+
+    def __init__(self, target: Ref, name: str) -> None:
+        self._target = target
+        self._name = name
+
+    def __call__(self, *args: object, **kwargs: object) -> Promise[Any]:
+        if kwargs:
+            args = with_keywords(args, kwargs)
+        target = self._target
+        home = current_home.get() or target._home
+        verb = verb_of(self._name)
+        return home.send(target, (verb, *args), call_site(1, verb))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name} can't be reached through {self!r}: {self._advice()}")
+
+    def __await__(self) -> NoReturn:
+        raise TypeError(f"{self!r} is a method: call it, and await what it returns")
+
+    def __repr__(self) -> str:
+        return f"<{self._name} of {self._target!r}>"
+
+    def _advice(self) -> str:
+        return f"a method has no behaviour of its own: call it first, as in `ref.{self._name}(…)`"
+
+
+def _refuse_bound(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: BoundSend, *args: object) -> NoReturn:
+        raise TypeError(f"{name} is not possible on {self!r}: {self._advice()}")
+
+    refuse.__name__ = name
+    return refuse
+
+
+def _compare_bound(name: str) -> Callable[[BoundSend, object], Any]:
+    refuse = _refuse_bound(name)
+
+    def compare(self: BoundSend, other: object) -> Any:
+        # ``ref.size == 5`` is a mistake. To look for a function among callbacks, of which this is
+        # one, is none: asyncio does so.
+        if callable(other) and not isinstance(other, Ref | BoundSend | type):
+            return NotImplemented
+        return refuse(self, other)
+
+    compare.__name__ = name
+    return compare
+
+
+for _name in _REFUSED.split():
+    setattr(BoundSend, f"__{_name}__", _refuse_bound(f"__{_name}__"))
+for _name in ("__eq__", "__ne__"):
+    setattr(BoundSend, _name, _compare_bound(_name))  # set from here, they leave __hash__ in place
+
+
+@final
+class LocalRef(Ref):
+    """A reference to an object of a vat of this process. The object lives as long as it is held."""
+
+    __slots__ = ("_behaviour", "_vat")
+
+    def __init__(self, vat: Home, behaviour: object) -> None:
+        self._vat = vat
+        self._behaviour = behaviour
+
+    @property
+    def _home(self) -> Home:
+        return self._vat
+
+    def _accept(self, message: Message) -> None:
+        self._vat.accept(message)
+
+    def __repr__(self) -> str:
+        behaviour = self._behaviour
+        name = type(behaviour).__name__
+        if isinstance(behaviour, FunctionType | MethodType | BuiltinFunctionType):
+            # Nothing else is asked for its name: an actor might run code to tell it.
+            name = str(getattr(behaviour, "__name__", name))
+        return f"<Ref {name}>"
+
+
+@final
+class RemoteRef(Ref):
+    """A reference to an object behind a session, at the peer's export ``_pos``."""
+
+    __slots__ = ("_pos", "_sink")
+
+    def __init__(self, sink: Sink, pos: int) -> None:
+        self._sink = sink
+        self._pos = pos
+
+    @property
+    def _home(self) -> Home:
+        return self._sink.home
+
+    def _accept(self, message: Message) -> None:
+        self._sink.accept(message)
+
+    def __repr__(self) -> str:
+        return "<Ref remote>"
