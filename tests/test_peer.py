@@ -511,6 +511,8 @@ class TestSturdyrefs:
             for wrong in ("captp.sock", netlayers.Unix):
                 with pytest.raises(TypeError, match="takes netlayers, such as"):
                     Peer(wrong)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="no dialect 'E'; there are A, B, C, D"):
+                Peer(netlayers.Unix(), dialect="E")
             async with Peer(netlayers.Unix()) as client:
                 with pytest.raises(TypeError, match="text of a URI"):
                     client.enliven(b"ocapn://")  # type: ignore[call-overload]

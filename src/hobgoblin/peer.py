@@ -91,6 +91,8 @@ class Peer:
         self._name = name
         self._limits = limits
         self._version = version
+        if dialect is not None and dialect not in DIALECTS:
+            raise ValueError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}")
         self._dialect = LEARNING if dialect is None else DIALECTS[dialect]
         self._tap = tap
         self._entropy = entropy
@@ -410,7 +412,7 @@ class Peer:
         """Let one session with each peer be.
 
         When each side has dialled the other (crossed hellos), both must drop the same connection:
-        the one whose initiator has the lower id. Spec: protocol description 3.4.
+        the one whose initiator has the lower id. OCapN CapTP Specification, crossed hellos mitigation.
         """
         if location.identity in self._connections:
             return DUPLICATE
