@@ -27,6 +27,7 @@ const netlayer = await client.registerNetlayer((handlers, logger) =>
 );
 
 const serve = () => {
+  let kept;
   const makeCar = color => Far('car', { drive: () => `a ${color} car drives` });
   client.registerSturdyRef('echo', Far('echo', async (...args) => args));
   client.registerSturdyRef(
@@ -39,6 +40,10 @@ const serve = () => {
       later: () => new Promise(resolve => setTimeout(() => resolve('late'), 10)),
       callBack: async listener => [await E(listener)(1n), await E(listener)(2n)],
       drive: async car => E(car).drive(),
+      keep: car => {
+        kept = car;
+      },
+      give: () => kept,
     }),
   );
   console.log(`READY ${netlayer.location.hints.port}`);

@@ -138,3 +138,39 @@ def test_endo_calls_us(ours: str, theirs: str) -> None:
         }
 
     asyncio.run(main())
+
+
+class Driver(Actor):
+    @method
+    async def drive(self, car: Any) -> str:
+        noise: str = await car.drive()
+        return noise
+
+
+@pytest.mark.parametrize(("ours", "theirs"), FRAMINGS)
+def test_endo_in_each_role_of_a_hand_off(ours: str, theirs: str) -> None:
+    async def main() -> None:
+        async with (
+            asyncio.timeout(60),
+            endo("serve", theirs) as program,
+            Peer(netlayers.TcpTestingOnly(framing=ours), name="a") as a,
+            Peer(netlayers.TcpTestingOnly(framing=ours), name="b") as b,
+        ):
+            port = await line_of(program, "READY")
+            location = PeerLocator("tcp-testing-only", "endo-serve", {"host": "127.0.0.1", "port": port})
+            at_endo = SturdyRef(location, SwissNum(b"garage"))
+            garage: Any = await a.enliven(at_endo)
+            bs_car = await a.enliven(b.publish(b.spawn(Car, "black")), Car)
+            bs_driver = await a.enliven(b.publish(b.spawn(Driver)), Driver)
+
+            # Endo as the receiver: we hand it b's car.
+            assert await garage.drive(bs_car) == "a black car drives"
+            # Endo as the exporter: we hand its car to b.
+            assert await bs_driver.drive(await garage.makeCar("red")) == "a red car drives"
+            # Endo as the gifter: it hands a's car to b.
+            await garage.keep(a.spawn(Car, "green"))
+            as_car: Any = await b.enliven(at_endo)
+            given = await as_car.give()
+            assert await given.drive() == "a green car drives"
+
+    asyncio.run(main())
