@@ -180,8 +180,7 @@ class Connection:
     def close(self, reason: str) -> None:
         """Send what waits, tell the peer, and close the channel. Idempotent."""
         self.session.abort(reason)
-        self._carry_out()
-        self._flush()
+        self._catch_up()
 
     @property
     def hello_is_out(self) -> bool:
@@ -217,8 +216,7 @@ class Connection:
 
     def eof_received(self) -> None:
         self.session.receive_eof()
-        self._carry_out()
-        self._flush()
+        self._catch_up()
 
     def channel_lost(self, error: Exception | None) -> None:
         self.session.receive_eof()
@@ -301,6 +299,11 @@ class Connection:
 
     # Events of the session
 
+    def _catch_up(self) -> None:
+        """Do all that the session has come to want: carry out its events, write its messages."""
+        self._carry_out()
+        self._flush()
+
     def _carry_out(self) -> None:
         for event in self.session.events_received():
             self._event(event)
@@ -348,9 +351,7 @@ class Connection:
             event.answer._break_here(_wrong_shape(event))
 
     def _opened(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._cancel_deadline()
         self.remote_bootstrap._resolve_here(self.session.bootstrap)
         self._on_opened(self)
 
@@ -359,9 +360,7 @@ class Connection:
         if self._release_timer is not None:
             self._release_timer.cancel()
             self._release_timer = None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._cancel_deadline()
         self.remote_bootstrap._break_here(self._severance())
         for promise in orphans:
             # Its holder knows of the severance from elsewhere: no report if it was never looked at.
@@ -372,10 +371,14 @@ class Connection:
     def _severance(self) -> SessionSevered:
         return SessionSevered(f"the session has ended: {self.severed_because}")
 
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _expired(self) -> None:
         self.session.handle_timer(self._loop.time())
-        self._carry_out()
-        self._flush()
+        self._catch_up()
 
     # References of third parties
 

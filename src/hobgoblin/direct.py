@@ -79,8 +79,7 @@ def connect(
     remote._heard = True
 
     def open_channel() -> Coroutine[Any, Any, object] | None:
-        connection = _connections[remote] = _connection(vat, offered, framing, limits, on_severed, tap)
-        connection.remote_bootstrap._listen_here(Follower(remote))
+        connection = _connection(vat, remote, offered, framing, limits, on_severed, tap)
         if isinstance(reader, socket.socket):
             return wrap_socket(reader, connection)
         if isinstance(reader, asyncio.StreamReader):
@@ -124,10 +123,7 @@ def attach(
     receiver = Receiver(vat, send_to_remote)
 
     def open_channel() -> None:
-        connection = _connection(vat, offered, Framing.MESSAGE, limits, on_severed, None)
-        _connections[remote] = connection
-        connection.remote_bootstrap._listen_here(Follower(remote))
-        receiver._open(connection)
+        receiver._open(_connection(vat, remote, offered, Framing.MESSAGE, limits, on_severed, None))
 
     vat.host.post(open_channel)
     return receiver, remote
@@ -220,13 +216,15 @@ def _offered(vat: Vat, bootstrap: Any) -> Ref:
 
 def _connection(
     vat: Vat,
+    remote: Promise[Any],
     bootstrap: Ref,
     framing: Framing,
     limits: Limits,
     on_severed: Callable[[], object] | None,
     tap: Tap | None,
 ) -> Connection:
-    return Connection(
+    """Return a connection for a channel to come, at the end of which ``remote`` is to be."""
+    connection = _connections[remote] = Connection(
         vat,
         location=PeerLocator(TRANSPORT, system_entropy(16).hex(), {}),
         bootstrap=bootstrap,
@@ -236,6 +234,8 @@ def _connection(
         on_severed=lambda connection: None if on_severed is None else on_severed(),
         tap=tap,
     )
+    connection.remote_bootstrap._listen_here(Follower(remote))
+    return connection
 
 
 def _begin(

@@ -344,6 +344,7 @@ class Peer:
         except NetlayerError as error:
             self._fail_dial(dial, error)
         except asyncio.CancelledError:
+            # The loop ends, without having closed this peer.
             self._fail_dial(dial, NetlayerError("the peer has closed"))
             raise
 
@@ -454,14 +455,15 @@ class Peer:
         give = certificate.object
         assert isinstance(give, DescHandoffGive)
         location = give.exporter_location
+        connected = location.identity in self._connections
         if self._is_own(location):
             try:
                 promise._resolve_here(self._desks[connection].withdraw_own(certificate))
             except Refused as error:
                 promise._break_here(error)
-        elif location.identity not in self._connections and not self._allows_dial(location):
+        elif not connected and not self._allows_dial(location):
             promise._break_here(Refused(f"this peer does not dial {location!r} for others"))
-        elif location.identity not in self._connections and len(self._dials) >= MAX_DIALS:
+        elif not connected and len(self._dials) >= MAX_DIALS:
             promise._break_here(Refused(f"{MAX_DIALS} peers are being dialled already"))
         else:
             gate: Promise[Any] = Promise(self.vat)

@@ -280,35 +280,29 @@ class Crossing:
     # Descriptors to references
 
     def _read_import_object(self, fields: Fields) -> Ref:
-        pos = _position(fields)
-        if pos == 0:
-            return self.bootstrap
-        reference = self.imports.get(pos)
-        if reference is None:
-            self._require_room()
-            reference = RemoteRef(self._sink, pos)
-            self.imports.add(pos, reference)
-        self.imports.received(pos)
-        return reference
+        return self._read_import(fields, is_promise=False)
 
     def _read_import_promise(self, fields: Fields) -> Ref:
+        return self._read_import(fields, is_promise=True)
+
+    def _read_import(self, fields: Fields, is_promise: bool) -> Ref:
         pos = _position(fields)
         if pos == 0:
             # The conformance suite counts its exports from 0, the resolvers of its questions among them.
             return self.bootstrap
         reference = self.imports.get(pos)
         if reference is None:
-            self._require_room()
-            promise = self._new_promise()
-            promise._set_route(self._sink, ROUTE_IMPORT, pos)
-            self.imports.add(pos, promise)
-            reference = promise
+            if len(self.imports) >= self._limits.table_entries:
+                raise ProtocolError("too many references are in use")
+            if is_promise:
+                promise = self._new_promise()
+                promise._set_route(self._sink, ROUTE_IMPORT, pos)
+                reference = promise
+            else:
+                reference = RemoteRef(self._sink, pos)
+            self.imports.add(pos, reference)
         self.imports.received(pos)
         return reference
-
-    def _require_room(self) -> None:
-        if len(self.imports) >= self._limits.table_entries:
-            raise ProtocolError("too many references are in use")
 
     def _read_export(self, fields: Fields) -> Ref:
         pos = _position(fields)
