@@ -42,7 +42,7 @@ from hobgoblin.captp import (
     Severed,
 )
 from hobgoblin.captp.handoffs import sign_receive
-from hobgoblin.crypto import KeyPair, PublicKey, system_entropy
+from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
 from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, RemoteRefused, SessionSevered
 from hobgoblin.locators import PeerLocator
@@ -110,6 +110,7 @@ class Connection:
         limits: what we take from the peer.
         version: what the protocol is called in the handshake.
         dialect: how the peer wants to be spoken to.
+        entropy: where the key of the session comes from.
         on_opened: called when the handshake is done.
         on_severed: called once when the session has ended.
         introducer: what knows the other connections; without one nothing is handed over.
@@ -128,6 +129,7 @@ class Connection:
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
         dialect: Dialect = DRAFT,
+        entropy: Entropy = system_entropy,
         on_opened: Callable[[Connection], object] = lambda connection: None,
         on_severed: Callable[[Connection], object] = lambda connection: None,
         introducer: Introducer | None = None,
@@ -149,7 +151,7 @@ class Connection:
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self.severed_because: str | None = None
-        self.keys = KeyPair.from_seed(system_entropy(32))
+        self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
         self.session = Session(
             keys=self.keys,

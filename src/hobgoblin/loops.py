@@ -15,7 +15,7 @@ from contextvars import Context
 from threading import get_ident
 from time import perf_counter
 from typing import Any, final
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hobgoblin.refs import BROKEN, FULFILLED, Promise, current_home
 from hobgoblin.vat import Vat
@@ -32,8 +32,9 @@ class LoopHost:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._ident = get_ident()
-        self._vats: WeakSet[Vat] = WeakSet()
-        self.clock = perf_counter
+        self._vats: WeakKeyDictionary[Vat, None] = WeakKeyDictionary()
+        # A loop may bring a clock of its own, as a simulated one does.
+        self.clock: Callable[[], float] = getattr(loop, "clock", perf_counter)
         self._end = self._stop_vats()
         if loop.is_running():
             # The loop finishes this generator when it shuts down: it has no other way to tell us.
@@ -50,7 +51,7 @@ class LoopHost:
     def new_vat(self, name: str) -> Vat:
         """Make a vat that stops when this loop shuts down."""
         vat = Vat(self, name=name)
-        self._vats.add(vat)
+        self._vats[vat] = None
         return vat
 
     async def _stop_vats(self) -> AsyncGenerator[None]:

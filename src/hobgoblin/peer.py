@@ -65,7 +65,7 @@ class Peer:
         version: what the protocol is called in the handshake.
         dialect: which of the `hobgoblin.dialects` the others speak; by default, each session
             finds out from what it hears.
-        entropy: where swiss numbers and the ids of gifts come from.
+        entropy: where swiss numbers, the ids of gifts and the keys of sessions come from.
         may_dial: tells whether a peer may be dialled because another one has handed over a
             reference to an object of it. What you `enliven` yourself is not asked about.
         tap: sees all bytes that cross, for tools.
@@ -105,8 +105,8 @@ class Peer:
         self._connections: dict[tuple[str, str], Connection] = {}
         self._dials: dict[tuple[str, str], _Dial] = {}
         self._desks: dict[Connection, GiftDesk] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._unopened: set[Connection] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._unopened: dict[Connection, None] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -302,12 +302,13 @@ class Peer:
             limits=self._limits,
             version=self._version,
             dialect=self._dialect,
+            entropy=self._entropy,
             on_opened=self._opened,
             on_severed=self._severed,
             introducer=self,
             tap=self._tap,
         )
-        self._unopened.add(connection)
+        self._unopened[connection] = None
         self._desks[connection] = desk
         return connection
 
@@ -322,8 +323,8 @@ class Peer:
             dial = self._dials[locator.identity] = _Dial(locator, Promise(self.vat))
             dial.pending._heard = True
             task = asyncio.get_running_loop().create_task(self._dial(dial))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = None
+            task.add_done_callback(self._tasks.pop)
         bootstrap._resolve_here(dial.pending)
 
     async def _dial(self, dial: _Dial) -> None:
@@ -357,7 +358,7 @@ class Peer:
         session = connection.session
         assert session.peer_location is not None
         assert session.peer_key is not None
-        self._unopened.discard(connection)
+        self._unopened.pop(connection, None)
         identity = session.peer_location.identity
         self._connections[identity] = connection
         self._desks[connection].open(session.session_id, session.peer_key, connection)
@@ -385,7 +386,7 @@ class Peer:
             self._fail_dial(dial, error)
 
     def _forget(self, connection: Connection) -> None:
-        self._unopened.discard(connection)
+        self._unopened.pop(connection, None)
         desk = self._desks.pop(connection, None)
         if desk is None:
             return

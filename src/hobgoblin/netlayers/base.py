@@ -35,8 +35,8 @@ class BaseNetlayer(ABC):
         self._max_channels = max_channels
         self._full = False
         self._accept: Callable[[], Handler] | None = None
-        self._accepted: set[StreamChannel] = set()
-        self._dialled: set[StreamChannel] = set()
+        self._accepted: dict[StreamChannel, None] = {}
+        self._dialled: dict[StreamChannel, None] = {}
         self._closed = False
         self.listening = False
 
@@ -74,7 +74,7 @@ class BaseNetlayer(ABC):
             self._closed = True
             self.listening = False
             self._stop()
-        channels = self._accepted | self._dialled
+        channels = (*self._accepted, *self._dialled)
         for channel in channels:
             channel.close()
         if channels:
@@ -100,8 +100,8 @@ class BaseNetlayer(ABC):
             raise NetlayerError(f"this {self.transport} netlayer is closed; make a new one")
 
     def _dialled_channel(self, handler: Handler, description: str) -> StreamChannel:
-        channel = StreamChannel(handler, description, on_lost=self._dialled.discard)
-        self._dialled.add(channel)
+        channel = StreamChannel(handler, description, on_lost=self._dialled.pop)
+        self._dialled[channel] = None
         return channel
 
     def _accepted_channel(self, description: str) -> StreamChannel | None:
@@ -118,6 +118,6 @@ class BaseNetlayer(ABC):
         except Exception:
             _log.exception("%r turned away %s, no handler could be made for it", self, description)
             return None
-        channel = StreamChannel(handler, description, on_lost=self._accepted.discard)
-        self._accepted.add(channel)
+        channel = StreamChannel(handler, description, on_lost=self._accepted.pop)
+        self._accepted[channel] = None
         return channel

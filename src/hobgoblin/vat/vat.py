@@ -22,7 +22,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, final, overload
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NotInVat, NotNear, VatStopped
 from hobgoblin.refs import (
@@ -128,8 +128,8 @@ class Vat:
         self._failing = False
         # A task of this vat has yet to run its first stretch; later messages must not overtake it.
         self._held: Stretches | None = None
-        self._stretches: set[Stretches] = set()
-        self._dependents: WeakSet[Dependent] = WeakSet()
+        self._stretches: dict[Stretches, None] = {}
+        self._dependents: WeakKeyDictionary[Dependent, None] = WeakKeyDictionary()
         self._open = False
         self._running: LocalRef | None = None
         self._effects: list[Effect] = []
@@ -236,7 +236,7 @@ class Vat:
 
     def depend(self, dependent: Dependent) -> None:
         """Tell ``dependent``, which is held weakly, when this vat stops."""
-        self._dependents.add(dependent)
+        self._dependents[dependent] = None
 
     # Home: what references and other vats call
 
@@ -393,7 +393,7 @@ class Vat:
         self._running = None
 
     def _finished(self, stretches: Stretches) -> None:
-        self._stretches.discard(stretches)
+        self._stretches.pop(stretches, None)
 
     def _let_go(self, stretches: Stretches) -> None:
         """The first stretch has run: the queue may go on."""
@@ -581,7 +581,7 @@ class Vat:
         message: Message | None = None,
     ) -> None:
         stretches = Stretches(self, coroutine, answer, what, running, message)
-        self._stretches.add(stretches)
+        self._stretches[stretches] = None
         self._held = stretches
         try:
             stretches.start(self._host, self._context.copy())
