@@ -101,6 +101,17 @@ def test_releases_are_held_back_until_the_dialect_is_known(make_pair):
     pair.assert_clean()
 
 
+def test_what_was_held_back_is_asked_for_once_the_dialect_is_known(stranger):
+    peer = stranger(dialect=LEARNING)
+    peer.send(b"<10'op:deliver<11'desc:export0+>[<18'desc:import-object5+>]1+<18'desc:import-object6+>>")
+    peer.events.clear()
+    assert peer.bob.wakes == 1
+    assert peer.session.data_to_send() == []
+    peer.send(b"<13'op:gc-answers[1+]>")
+    assert peer.bob.wakes == 2
+    assert peer.answers[-1:] == [b"<13'op:gc-exports[5+6+][1+1+]>"]
+
+
 @pytest.mark.parametrize(
     ("message", "known"),
     [

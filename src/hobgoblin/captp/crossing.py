@@ -233,6 +233,11 @@ class Crossing:
         for start in range(0, len(questions), most):
             yield OpGcAnswers(tuple(questions[start : start + most]))
 
+    def remind(self) -> None:
+        """Wake the owner for releases that it could not send before."""
+        if self.release_due:
+            self._wake()
+
     # What the garbage collector calls, in any thread: only enqueue.
 
     def _import_dropped(self, entry: Tracked[Any]) -> None:

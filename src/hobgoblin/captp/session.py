@@ -366,6 +366,7 @@ class Session:
 
     def _learn(self, message: object) -> None:
         label, listed = self._crossing.spelling
+        held = self.dialect.releases is HELD
         self.dialect = learn(
             self.dialect,
             label,
@@ -373,6 +374,8 @@ class Session:
             bare=type(message) is OpDeliver and message.resolve_me_desc is False,
             resolution=type(message) is OpDeliver and type(message.to_desc) is ResolverAt,
         )
+        if held and self.dialect.releases is not HELD:
+            self._crossing.remind()
 
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._out.clear()
