@@ -33,8 +33,9 @@ class LoopHost:
         self._loop = loop
         self._ident = get_ident()
         self._vats: WeakKeyDictionary[Vat, None] = WeakKeyDictionary()
-        # A loop may bring a clock of its own, as a simulated one does.
+        # A loop may bring a clock of its own and want its tasks the old way, as a simulated one does.
         self.clock: Callable[[], float] = getattr(loop, "clock", perf_counter)
+        self._eager = _EAGER and getattr(loop, "eager_tasks", True)
         self._end = self._stop_vats()
         if loop.is_running():
             # The loop finishes this generator when it shuts down: it has no other way to tell us.
@@ -81,7 +82,7 @@ class LoopHost:
             self._loop.call_soon_threadsafe(callback, context=context)
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
-        if _EAGER and self._loop.is_running():
+        if self._eager and self._loop.is_running():
             return asyncio.Task(coroutine, loop=self._loop, context=context, eager_start=True)  # type: ignore[call-arg, unused-ignore]
         return self._loop.create_task(coroutine, context=context)
 

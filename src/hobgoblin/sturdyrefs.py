@@ -45,6 +45,10 @@ class Registry:
         """Forget a number. References that were fetched with it live on. Idempotent."""
         self._objects.pop(swiss.digest(), None)
 
+    def clear(self) -> None:
+        """Forget all numbers."""
+        self._objects.clear()
+
     def find(self, swiss: SwissNum) -> Ref:
         """Return the object at ``swiss``.
 
