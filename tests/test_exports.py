@@ -50,7 +50,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "SyrupError",
         "VatStopped",
     ),
-    ("blocking", "netlayers"),
+    ("blocking", "netlayers", "testing"),
 )
 
 

@@ -25,9 +25,8 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     6.0: ("netlayers",),
     6.1: ("connection",),
     6.2: ("peer", "direct"),
-    7.0: ("blocking",),
+    7.0: ("blocking", "testing"),
     7.1: ("__init__",),  # the public names; what follows imports them as a user would
-    7.2: ("testing",),
     7.3: ("cli",),
     7.4: ("__main__",),
 }

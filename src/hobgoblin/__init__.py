@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hobgoblin import blocking as blocking
     from hobgoblin import netlayers as netlayers
+    from hobgoblin import testing as testing
     from hobgoblin.crypto import SwissNum
     from hobgoblin.direct import Receiver, attach, connect, disconnect
     from hobgoblin.errors import (
@@ -79,7 +80,7 @@ _HOME = {
     }.items()
     for name in names.split()
 }
-_MODULES = frozenset({"blocking", "netlayers"})
+_MODULES = frozenset({"blocking", "netlayers", "testing"})
 
 __all__ = [  # noqa: RUF022  # grouped by module
     # vat
@@ -141,6 +142,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     # modules
     "blocking",
     "netlayers",
+    "testing",
 ]
 
 

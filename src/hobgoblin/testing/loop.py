@@ -84,12 +84,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _waiting(self) -> str:
         lines: list[str] = []
         for task in sorted(asyncio.all_tasks(self), key=lambda task: (len(task.get_name()), task.get_name())):
-            stack = task.get_stack()
-            where = "nowhere"
-            if stack:
-                frame = stack[-1]
-                where = f'{frame.f_code.co_qualname}, "{frame.f_code.co_filename}", line {frame.f_lineno}'
-            lines.append(f"  {task.get_name()}: {where}")
+            lines.append(f"  {task.get_name()}")
+            coroutine: Any = task.get_coro()
+            while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+                code = frame.f_code
+                lines.append(f'    {code.co_qualname}, "{code.co_filename}", line {frame.f_lineno}')
+                coroutine = coroutine.cr_await
         return "\n".join(lines) or "  no task"
 
     # What BaseEventLoop leaves to those that have files and sockets.
