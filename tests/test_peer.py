@@ -704,6 +704,9 @@ class Echo(Actor):
     @method
     def echo(self, value): return value
 
+    @method
+    async def wait(self, value): return await value
+
 async def main():
     async with Peer(netlayers.Unix(sys.argv[1])) as peer:
         # Printed once serve_forever() has taken over the signals.
@@ -736,7 +739,7 @@ class TestProcesses:
             async with Peer(netlayers.Unix()) as client:
                 echo: Any = await client.enliven(uri)
                 promise, _ = await client.vat.run(hob.new_promise)
-                waiting = echo.echo(promise)
+                waiting = echo.wait(promise)
                 await echo.echo(1)
                 kill()
                 with pytest.raises(hob.SessionSevered):

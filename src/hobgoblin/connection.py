@@ -44,12 +44,20 @@ from hobgoblin.captp import (
 from hobgoblin.captp.handoffs import sign_receive
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
-from hobgoblin.errors import BrokenPromise, NotPassable, Refused, RemoteError, RemoteRefused, SessionSevered
+from hobgoblin.errors import (
+    BrokenPromise,
+    NotPassable,
+    PromiseCycle,
+    Refused,
+    RemoteError,
+    RemoteRefused,
+    SessionSevered,
+)
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
-from hobgoblin.refs import BROKEN, ROUTE_RELAY, Follower, Message, Promise, Ref, RemoteRef
+from hobgoblin.refs import BROKEN, PENDING, ROUTE_RELAY, Follower, Message, Promise, Ref, RemoteRef, Reporter
 from hobgoblin.syrup import Framing
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol, Tagged
 from hobgoblin.vat import Vat
@@ -446,6 +454,8 @@ class Connection:
             # What ended a method was no Exception, as when it was cancelled.
             error = error.reason
         name = type(error).__name__
+        if isinstance(error, PromiseCycle):
+            return ErrorValue(f"{name}: {error}")
         if isinstance(error, Refused):
             return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
         if isinstance(error, SessionSevered):
@@ -495,7 +505,7 @@ class Connection:
 
 
 @final
-class _Report:
+class _Report(Reporter):
     """Reports how the answer to a peer's message settles."""
 
     __slots__ = ("connection", "resolver")
@@ -510,6 +520,14 @@ class _Report:
             self.connection.report(self.resolver, promise)
         else:
             host.post(self.connection.report, self.resolver, promise)
+
+    def follows(self, root: Promise[Any]) -> bool:
+        """The peer's own promise is as good an answer as what that will settle to."""
+        connection = self.connection
+        if root._route is not connection or root._state != PENDING or not connection._host.here():
+            return False
+        self.tell(FULFILL, root)
+        return True
 
     def tell(self, verb: object, value: object) -> None:
         if self.resolver is not None:

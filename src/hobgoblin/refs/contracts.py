@@ -92,3 +92,20 @@ class Listener(Protocol):
     """Told once that a promise has settled, in the thread of the promise; must not raise."""
 
     def settled(self, promise: Promise[Any]) -> None: ...
+
+
+class Reporter:
+    """A listener that may be content with less: with whom the promise waits for.
+
+    A peer that listens to a promise of ours which waits for one of its own is told so at once. Else
+    two promises, each at home with one peer and resolved to the other, would wait for ever.
+    """
+
+    __slots__ = ()
+
+    def settled(self, promise: Promise[Any]) -> None:
+        raise NotImplementedError
+
+    def follows(self, root: Promise[Any]) -> bool:
+        """Tell whether it is enough to know that the promise will settle like ``root``, which is pending."""
+        raise NotImplementedError

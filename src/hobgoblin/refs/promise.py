@@ -16,11 +16,12 @@ from hobgoblin.refs.contracts import (
     ROUTE_NONE,
     Home,
     Listener,
+    Reporter,
     Sink,
     Site,
 )
 from hobgoblin.refs.message import Message
-from hobgoblin.refs.reference import Ref, RemoteRef
+from hobgoblin.refs.reference import Ref
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -62,7 +63,9 @@ class Promise(Ref, Generic[T_co]):
         self._route: Sink | None = None
         self._route_kind: int = ROUTE_NONE
         self._pos: int = 0
-        # Messages have gone along the route: later ones must not overtake them.
+        # Messages have gone along the route. Later ones take it as well, also when a shorter way is known:
+        # the one policy that keeps their order in every published model of this protocol (ocapn#281).
+        # Not even a value that lives at the next peer is an exception: messages may have gone on from there.
         self._used: bool = False
         # Settled like that promise, whose route messages to this one have taken: they still have to.
         self._detour: Promise[Any] | None = None
@@ -106,7 +109,7 @@ class Promise(Ref, Generic[T_co]):
         state = self._state
         if state == BROKEN:
             message.fail(self._value)
-        elif route is not None and (state == PENDING or (self._used and not self._may_shorten())):
+        elif route is not None and (state == PENDING or self._used):
             self._used = True
             message.target = self
             route.accept(message)
@@ -124,15 +127,6 @@ class Promise(Ref, Generic[T_co]):
             self._value._accept(message)
         else:
             message.fail(not_a_target(self._value))
-
-    def _may_shorten(self) -> bool:
-        """Tell whether the direct way can't overtake messages on the long one.
-
-        It can't when the value lives at the peer that forwards them: both ways are one channel.
-        Otherwise messages keep going the old way, the one policy that kept the order of
-        messages through a reference in every published model of this protocol (ocapn#281).
-        """
-        return type(self._value) is RemoteRef and self._value._sink is self._route
 
     def _set_route(self, route: Sink, kind: int, pos: int) -> None:
         """Say where messages may go before this promise settles; those that wait set out."""
@@ -216,11 +210,26 @@ class Promise(Ref, Generic[T_co]):
         else:
             self._state = FOLLOWING
             self._value = root
+            if root._route is not None and self._listeners:
+                self._announce(root)
             root._expect(self)
             queue, self._queue = self._queue, None
             if queue:
                 for message in queue:
                     root._accept_here(message)
+
+    def _announce(self, root: Promise[Any]) -> None:
+        """Tell the reporters of this promise, and of all that follow it, what it follows now."""
+        followers: list[Promise[Any]] = [self]
+        for promise in followers:
+            kept: list[Listener | Promise[Any]] = []
+            for listener in promise._listeners or ():
+                if type(listener) is Promise:
+                    followers.append(listener)
+                elif isinstance(listener, Reporter) and listener.follows(root):
+                    continue
+                kept.append(listener)
+            promise._listeners = kept
 
     def _lead(self, follower: Promise[Any]) -> None:
         """Have a promise of another thread, locked to this one, settle the way this one does."""
@@ -287,7 +296,9 @@ class Promise(Ref, Generic[T_co]):
         self._heard = True
         if self._state >= FULFILLED:
             listener.settled(self)
-        else:
+        elif self._state == PENDING or not (
+            isinstance(listener, Reporter) and listener.follows(self._root())
+        ):
             self._expect(listener)
 
     def _expect(self, listener: Listener | Promise[Any]) -> None:
@@ -344,7 +355,7 @@ def _settle(first: Promise[Any]) -> None:
         promise._queue = promise._listeners = None
         value = promise._value
         detour = promise._detour
-        if promise._used and isinstance(value, Ref) and not promise._may_shorten():
+        if promise._used and isinstance(value, Ref):
             detour = promise
         if queue:
             promise._heard = True

@@ -21,6 +21,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Coroutine
 from random import Random
+from traceback import format_exception
 from typing import Any, Final, TypeVar, final
 
 from hobgoblin.crypto import Entropy
@@ -191,8 +192,10 @@ class Simulation:
 
     def _note(self) -> str:
         recent = "\n".join(map(str, self.network.recent))
+        failures = "".join(["".join(format_exception(error)) for error in self._failures])
         return (
             f"Simulation(seed={self.seed}), after {self.time:.4f} s; trace {self.trace}\n"
             f"{self.network.faults}\n"
             f"What arrived last:\n{recent or '  nothing'}"
+            + (f"\nWhat failed meanwhile:\n{failures}" if failures else "")
         )
