@@ -28,6 +28,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
     ("VatThread", "spawn_vat"),
     ("Peer",),
     ("Receiver", "attach", "connect", "disconnect"),
+    ("RegistryEntry", "RegistryFile", "RegistryStore"),
     ("PeerLocator", "SturdyRef", "SwissNum"),
     ("NULL", "ErrorValue", "Limits", "Record", "Symbol", "Tagged"),
     (
@@ -47,6 +48,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "RemoteError",
         "RemoteRefused",
         "SessionSevered",
+        "StoreError",
         "SyrupError",
         "VatStopped",
     ),

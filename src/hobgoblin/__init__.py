@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RemoteError,
         RemoteRefused,
         SessionSevered,
+        StoreError,
         SyrupError,
         VatStopped,
     )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from hobgoblin.loops import VatThread, spawn_vat
     from hobgoblin.peer import Peer
     from hobgoblin.refs import Promise, Ref
+    from hobgoblin.sturdyrefs import RegistryEntry, RegistryFile, RegistryStore
     from hobgoblin.values import NULL, ErrorValue, Limits, Record, Symbol, Tagged
     from hobgoblin.vat import (
         Actor,
@@ -69,13 +71,14 @@ _HOME = {
         "hobgoblin.loops": "VatThread spawn_vat",
         "hobgoblin.peer": "Peer",
         "hobgoblin.direct": "Receiver attach connect disconnect",
+        "hobgoblin.sturdyrefs": "RegistryEntry RegistryFile RegistryStore",
         "hobgoblin.locators": "PeerLocator SturdyRef",
         "hobgoblin.crypto": "SwissNum",
         "hobgoblin.values": "NULL ErrorValue Limits Record Symbol Tagged",
         "hobgoblin.errors": (
             "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NotATarget "
             "NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError RemoteRefused "
-            "SessionSevered SyrupError VatStopped"
+            "SessionSevered StoreError SyrupError VatStopped"
         ),
     }.items()
     for name in names.split()
@@ -109,6 +112,10 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "attach",
     "connect",
     "disconnect",
+    # sturdyrefs
+    "RegistryEntry",
+    "RegistryFile",
+    "RegistryStore",
     # locators and crypto
     "PeerLocator",
     "SturdyRef",
@@ -137,6 +144,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "RemoteError",
     "RemoteRefused",
     "SessionSevered",
+    "StoreError",
     "SyrupError",
     "VatStopped",
     # modules

@@ -10,6 +10,7 @@
     ├── NotInVat              spawn, become or on used where no vat is running
     ├── ProtocolError         the peer broke the protocol; its session is over
     ├── NetlayerError         a channel could not be opened, listened on or kept
+    ├── StoreError            what is to last could not be read or written
     ├── BrokenPromise         a promise broke with a reason that is no exception
     │   └── RemoteError       the other side reported that a call failed
     │       └── RemoteRefused ... and told why; also a `Refused`
@@ -42,6 +43,7 @@ __all__ = [
     "RemoteError",
     "RemoteRefused",
     "SessionSevered",
+    "StoreError",
     "SyrupError",
     "VatStopped",
 ]
@@ -93,6 +95,10 @@ class ProtocolError(HobgoblinError):
 
 class NetlayerError(HobgoblinError, OSError):
     """A channel to a peer could not be opened, listened on or kept."""
+
+
+class StoreError(HobgoblinError, OSError):
+    """What is to outlive the process could not be read or written. Nothing was overwritten."""
 
 
 class BrokenPromise(HobgoblinError):

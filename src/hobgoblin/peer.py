@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast, overload
 
@@ -23,7 +25,9 @@ from hobgoblin.loops import spawn_vat
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
 from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
-from hobgoblin.sturdyrefs import Bootstrap, Registry
+from hobgoblin.sturdyrefs import Bootstrap, Registry, RegistryStore
+from hobgoblin.sturdyrefs.bootstrap import Guesses
+from hobgoblin.sturdyrefs.registry import moment
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol
 from hobgoblin.vat import Actor, Function, Vat
 
@@ -42,6 +46,9 @@ MAX_DIALS: Final = 64
 
 Certificates of others can ask for any number. What you `enliven` yourself is always dialled.
 """
+
+EXPIRY_SECONDS: Final = 60.0
+"""How long after its time a swiss number may keep its object, when the clock was set or the machine slept."""
 
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
 DUPLICATE: Final = "a session between these peers exists already"
@@ -69,6 +76,9 @@ class Peer:
         may_dial: tells whether a peer may be dialled because another one has handed over a
             reference to an object of it. What you `enliven` yourself is not asked about.
         tap: sees all bytes that cross, for tools.
+        registry: keeps what was published under a name, such as a `RegistryFile`. It belongs to
+            this peer alone, and is read when the peer starts.
+        wall_clock: tells the time in seconds since 1970, for swiss numbers that expire.
     """
 
     def __init__(
@@ -81,6 +91,8 @@ class Peer:
         entropy: Entropy = system_entropy,
         may_dial: Callable[[PeerLocator], bool] = lambda locator: True,
         tap: Tap | None = None,
+        registry: RegistryStore | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         for netlayer in netlayers:
             if isinstance(netlayer, type) or not hasattr(netlayer, "transport"):
@@ -97,7 +109,9 @@ class Peer:
         self._tap = tap
         self._entropy = entropy
         self._may_dial = may_dial
-        self._registry = Registry(entropy)
+        self._wall_clock = wall_clock
+        self._registry = Registry(entropy, clock=wall_clock, store=registry, wake=self._wake_for_numbers)
+        self._number_timer: asyncio.TimerHandle | None = None
         self._gifts = GiftTable(limits, lambda: Promise(self.vat), self._watch_gifts)
         self._gift_timer: asyncio.TimerHandle | None = None
         self._vat: Vat | None = None
@@ -126,11 +140,14 @@ class Peer:
 
         Raises:
             NetlayerError: one of them can't listen; the others have been closed again.
+            StoreError: the registry can't be read. Stores of your own raise what they like.
         """
         if self._vat is not None:
             state = "closed: make a new one" if self._closed else "started already"
             raise RuntimeError(f"this peer has been {state}")
+        self._registry.load()
         self._vat = spawn_vat(self._name)
+        self._watch_numbers()
         try:
             for netlayer in self._netlayers.values():
                 await netlayer.listen(self._acceptor(netlayer))
@@ -151,8 +168,9 @@ class Peer:
         for dial in tuple(self._dials.values()):
             # A task that is cancelled before its first step never gets to say so itself.
             self._fail_dial(dial, NetlayerError("the peer was closed before the session was open"))
-        if self._gift_timer is not None:
-            self._gift_timer.cancel()
+        for timer in (self._gift_timer, self._number_timer):
+            if timer is not None:
+                timer.cancel()
         for connection in (*self._connections.values(), *self._unopened):
             connection.close("the peer has closed")
         for dial in tuple(self._dials.values()):
@@ -209,30 +227,125 @@ class Peer:
         """Make an object in this peer's vat; see `Vat.spawn`."""
         return self.vat.spawn(behaviour, *args, **kwargs)
 
-    def publish(self, target: Any, *, swiss: bytes | None = None, transport: str | None = None) -> str:
+    def publish(
+        self,
+        target: Any,
+        *,
+        swiss: bytes | None = None,
+        transport: str | None = None,
+        expires: float | datetime | None = None,
+        revocable: bool = False,
+        name: str | None = None,
+    ) -> str:
         """Make an object available to whoever knows the URI that this returns. It is a password.
+
+        One object can have any number of URIs, each with a life of its own. Publishing it at the
+        same number again changes nothing but when that expires. Any thread.
 
         Args:
             target: a reference to the object; the peer holds it from now on.
             swiss: a swiss number of your choice, so that the URI is the same again after a
                 restart; by default 32 random octets.
             transport: which of several netlayers the URI names; by default the first.
+            expires: when the URI stops working: in so many seconds, or at a time with a time zone.
+                What counts is the system's time at the turn that fetches; a message that was sent
+                along with the fetch goes to the object. The hold on the object ends then, too, at
+                the latest a minute after the clock was set or the machine slept.
+            revocable: make `revoke` possible. The URI then leads to a reference of its own, which
+                passes all messages on, and which ends when the URI expires. It is an object, even
+                if ``target`` is a promise; it is no near object; and it costs no turn.
+            name: what to call the object, so that `restore` finds it after a restart. It is stored
+                before this returns, which takes as long as the registry takes. An object may have
+                many numbers under one name.
 
         Raises:
             TypeError: ``target`` is no reference.
+            ValueError: another object has this number or this name; ``expires`` is no time, or
+                over; there is a name, but no registry.
             NetlayerError: nobody can reach this peer: it listens on no such netlayer.
+            StoreError: the registry could not be written. Nothing was published.
         """
-        if not isinstance(target, Ref):
-            raise TypeError(
-                f"publish() takes a reference, such as spawn() returns, not a {type(target).__name__}"
-            )
+        _require_reference("publish", target)
         location = self._location(transport)
-        number = self._registry.publish(target, None if swiss is None else SwissNum(swiss))
+        number = self._registry.publish(
+            target,
+            None if swiss is None else SwissNum(swiss),
+            expires=None if expires is None else moment(expires, self._wall_clock()),
+            revocable=revocable,
+            name=name,
+        )
         return SturdyRef(location, number).uri()
 
-    def unpublish(self, uri: str) -> None:
-        """Make a URI worthless from now on. References that were fetched with it live on."""
-        self._registry.unpublish(SturdyRef.parse(uri).swiss)
+    def restore(self, name: str, target: Any) -> int:
+        """Let the URIs that were published under ``name`` before a restart lead to ``target`` again.
+
+        ::
+
+            factory = peer.spawn(CarFactory, "Fork")
+            if not peer.restore("factory", factory):
+                print(peer.publish(factory, name="factory"))
+
+        Until a name is given to an object, its URIs look like unknown ones. `publish` with a name
+        does the same, and makes a number more. Any thread.
+
+        Returns:
+            How many numbers there are under this name. What is not stored can't be told again: not
+            the URIs.
+
+        Raises:
+            TypeError: ``target`` is no reference.
+            ValueError: another object has this name; or there is no registry.
+        """
+        _require_reference("restore", target)
+        return self._registry.restore(name, target)
+
+    def published_names(self) -> list[str]:
+        """Return the names in the registry: those with an object, and those that wait for `restore`."""
+        return self._registry.names()
+
+    @overload
+    def unpublish(self, uri: str) -> None: ...
+    @overload
+    def unpublish(self, *, name: str) -> None: ...
+    def unpublish(self, uri: str | None = None, *, name: str | None = None) -> None:
+        """Make a URI, or all those of a name, worthless from now on, also after a restart.
+
+        References that were fetched live on; see `revoke`. Idempotent, and an unknown URI is fine.
+        A number that you chose yourself opens again when you publish at it again. Any thread.
+
+        Raises:
+            LocatorError: the text is no sturdyref.
+            StoreError: it is done, but could not be stored: call it again, lest it be undone by a
+                restart.
+        """
+        self._registry.unpublish(self._digests(uri, name))
+
+    @overload
+    def revoke(self, uri: str) -> None: ...
+    @overload
+    def revoke(self, *, name: str) -> None: ...
+    def revoke(self, uri: str | None = None, *, name: str | None = None) -> None:
+        """Unpublish, and cut off those who have come through: what they send breaks with `Refused`.
+
+        That holds for whomever they have passed the reference on to, and if the URI was unpublished
+        before. What has arrived is carried out, and answers that are due still come. What the
+        object has handed out itself, a reference to itself included, goes on working.
+        Idempotent, and an unknown URI is fine. Any thread.
+
+        Raises:
+            ValueError: it was published without ``revocable``: it is unpublished, but whoever has
+                fetched the object keeps it.
+            LocatorError, StoreError: as for `unpublish`.
+        """
+        self._registry.revoke(self._digests(uri, name))
+
+    def _digests(self, uri: str | None, name: str | None) -> list[bytes]:
+        if (uri is None) == (name is None):
+            raise TypeError("say either which URI or which name")
+        if name is not None:
+            return self._registry.digests(name)
+        assert uri is not None
+        return [SturdyRef.parse(uri).swiss.digest()]
 
     @overload
     def enliven(self, uri: str | SturdyRef, interface: type[A]) -> A: ...
@@ -296,7 +409,10 @@ class Peer:
         connection = Connection(
             self.vat,
             location=netlayer.location,
-            bootstrap=cast("Any", self.vat.spawn(Bootstrap, self._registry, desk)),
+            bootstrap=cast(
+                "Any",
+                self.vat.spawn(Bootstrap, self._registry, desk, Guesses(self.vat.host.clock)),
+            ),
             dialled=dialled,
             framing=netlayer.listen_framing if dialled is None else netlayer.framing,
             limits=self._limits,
@@ -408,6 +524,26 @@ class Peer:
         self._gifts.expire(self.vat.host.clock())
         self._watch_gifts()
 
+    def _wake_for_numbers(self) -> None:
+        """A swiss number has come to expire before all others. Any thread."""
+        if self._vat is not None:
+            self._vat.host.post(self._watch_numbers)
+
+    def _watch_numbers(self) -> None:
+        """See to it that numbers whose time is over let go of their objects."""
+        if self._number_timer is not None:
+            self._number_timer.cancel()
+            self._number_timer = None
+        due = self._registry.timer()
+        if due is not None and not self._closed:
+            # The clock may be set, and stands for the loop while the machine sleeps: look often.
+            delay = min(max(0.001, due - self._wall_clock()), EXPIRY_SECONDS)
+            self._number_timer = asyncio.get_running_loop().call_later(delay, self._expire_numbers)
+
+    def _expire_numbers(self) -> None:
+        self._registry.expire(self._wall_clock())
+        self._watch_numbers()
+
     # Introducer: what connections ask
 
     def admit(self, connection: Connection, location: PeerLocator, key: PublicKey) -> str | None:
@@ -478,6 +614,11 @@ class Peer:
         except Exception:
             logger.exception("may_dial failed; %r is not dialled", location)
             return False
+
+
+def _require_reference(verb: str, target: object) -> None:
+    if not isinstance(target, Ref):
+        raise TypeError(f"{verb}() takes a reference, such as spawn() returns, not a {type(target).__name__}")
 
 
 class _Dial:

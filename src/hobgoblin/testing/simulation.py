@@ -37,6 +37,9 @@ T = TypeVar("T")
 SETTLE_SECONDS: Final = 1000.0
 """How long the peers may take to let go of everything: longer than any time limit of the protocol."""
 
+EPOCH: Final = 1_800_000_000.0
+"""When simulations begin, in seconds since 1970."""
+
 GATHER_SECONDS: Final = 120.0
 """How long tasks and timers may take to end once all peers have been closed."""
 
@@ -101,6 +104,7 @@ class Simulation:
             options: what `Peer` takes.
         """
         options.setdefault("entropy", self.entropy(name))
+        options.setdefault("wall_clock", lambda: EPOCH + self.time)
         peer = Peer(self.network.netlayer(name, listen=listen), name=name, **options)
         await peer.start()
         self.peers[name] = peer
