@@ -179,7 +179,7 @@ class Connection:
             admit=self._admit,
         )
         self.remote_bootstrap: Promise[Any] = Promise(vat)
-        self.remote_bootstrap._heard = True
+        self.remote_bootstrap._excuse()
         self.ended: Promise[None] = Promise(vat)
         vat.depend(self)
 
@@ -374,8 +374,7 @@ class Connection:
         self.remote_bootstrap._break_here(self._severance())
         for promise in orphans:
             # Its holder knows of the severance from elsewhere: no report if it was never looked at.
-            promise._heard = True
-            promise._break_here(self._severance())
+            promise._excuse()._break_here(self._severance())
         self._on_severed(self)
 
     def _severance(self) -> SessionSevered:
@@ -408,7 +407,7 @@ class Connection:
             signed_give=certificate,
         )
         gift: Promise[Any] = Promise(self._vat)
-        gift._heard = True
+        gift._excuse()
         Message(self.session.bootstrap, (WITHDRAW_GIFT, request), gift, self._vat, None).dispatch()
         return gift
 

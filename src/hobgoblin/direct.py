@@ -76,7 +76,7 @@ def connect(
     vat = vat if vat is not None else _default_vat()
     offered = _offered(vat, bootstrap)
     remote: Promise[Any] = Promise(vat)
-    remote._heard = True
+    remote._excuse()
 
     def open_channel() -> Coroutine[Any, Any, object] | None:
         connection = _connection(vat, remote, offered, framing, limits, on_severed, tap)
@@ -119,7 +119,7 @@ def attach(
     """
     offered = _offered(vat, bootstrap)
     remote: Promise[Any] = Promise(vat)
-    remote._heard = True
+    remote._excuse()
     receiver = Receiver(vat, send_to_remote)
 
     def open_channel() -> None:

@@ -372,7 +372,7 @@ class Peer:
             bootstrap: Any = vat.spawn(Bootstrap, self._registry)
         else:
             bootstrap = Promise[Any](vat)
-            bootstrap._heard = True
+            bootstrap._excuse()
             if vat.host.here():
                 self._reach(sturdyref.peer, bootstrap)
             else:
@@ -437,7 +437,7 @@ class Peer:
         dial = self._dials.get(locator.identity)
         if dial is None:
             dial = self._dials[locator.identity] = _Dial(locator, Promise(self.vat))
-            dial.pending._heard = True
+            dial.pending._excuse()
             task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
@@ -510,7 +510,7 @@ class Peer:
             desk.close()
         else:
             # Deposits and requests are turns of the vat; those that came before the end count.
-            self.vat.run(desk.close)._heard = True
+            self.vat.run(desk.close)._excuse()
 
     def _watch_gifts(self) -> None:
         """See to it that gifts which nobody takes, and requests that nobody fulfills, go in time."""
@@ -604,7 +604,7 @@ class Peer:
             promise._break_here(Refused(f"{MAX_DIALS} peers are being dialled already"))
         else:
             gate: Promise[Any] = Promise(self.vat)
-            gate._heard = True
+            gate._excuse()
             self._reach(location, gate)
             gate._listen_here(_Withdrawal(promise, certificate, connection.keys))
 

@@ -348,8 +348,7 @@ class Crossing:
             return envelope
         if not isinstance(envelope.object, DescHandoffGive):
             raise ProtocolError("desc:sig-envelope holds no certificate of a hand-off")
-        promise = self._new_promise()
-        promise._heard = True
+        promise = self._new_promise()._excuse()
         self.certificates[promise] = envelope
         return promise
 

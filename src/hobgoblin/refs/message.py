@@ -44,8 +44,7 @@ class Message:
     def undo(self, error: BaseException) -> None:
         """Be taken back before setting out: the turn's own failure is what gets reported."""
         if self.answer is not None:
-            self.answer._heard = True
-            self.answer._break(error)
+            self.answer._excuse()._break(error)
 
     def fail(self, error: BaseException) -> None:
         """Report that this message was not carried out."""

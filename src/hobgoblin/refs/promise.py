@@ -84,6 +84,11 @@ class Promise(Ref, Generic[T_co]):
     def __await__(self) -> Generator[Any, None, T_co]:
         return self._at.host.wait(self)
 
+    def _excuse(self) -> Promise[T_co]:
+        """Report nothing if this breaks and nobody looks: its failure is told elsewhere. Return self."""
+        self._heard = True
+        return self
+
     def __repr__(self) -> str:
         return f"<Promise {('pending', 'pending', 'fulfilled', 'broken')[self._state]}>"
 
@@ -244,8 +249,7 @@ class Promise(Ref, Generic[T_co]):
         # sees the whole of it.
         if self._leads_to(follower):
             broken: Promise[Any] = Promise(self._at)
-            broken._heard = True
-            broken._break_here(_cycle())
+            broken._excuse()._break_here(_cycle())
             Follower(follower).settled(broken)
         else:
             self._listen_here(Follower(follower))

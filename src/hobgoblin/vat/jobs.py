@@ -114,8 +114,7 @@ class Thunk:
         vat.perform(self.work, self.answer, self.name, None)
 
     def undo(self, error: BaseException) -> None:
-        self.answer._heard = True
-        self.answer._break(error)
+        self.answer._excuse()._break(error)
 
     def fail(self, error: BaseException) -> None:
         self.answer._break(error)
@@ -145,7 +144,7 @@ class NearCoroutine:
         vat._start(self.coroutine, self.answer, repr(self), self.running)
 
     def undo(self, error: BaseException) -> None:
-        self.answer._heard = True
+        self.answer._excuse()
         self.fail(error)
 
     def fail(self, error: BaseException) -> None:

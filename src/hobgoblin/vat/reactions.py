@@ -48,8 +48,7 @@ class Reaction:
         self._schedule(promise._state == BROKEN, promise._value)
 
     def undo(self, error: BaseException) -> None:
-        self.answer._heard = True
-        self.answer._break(error)
+        self.answer._excuse()._break(error)
 
     def _schedule(self, broken: bool, outcome: object) -> None:
         handler = self.catch if broken else self.fulfilled

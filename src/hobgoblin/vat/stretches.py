@@ -128,7 +128,7 @@ class Stretches(Coroutine[Any, Any, None]):
             # Somebody has asked for this: no reason to report it if nobody listens.
             if answer is None:
                 return
-            answer._heard = True
+            answer._excuse()
         if message is not None:
             message.fail(error)
         elif answer is not None:

@@ -97,8 +97,7 @@ class _Undecided:
         """It has a resolver."""
 
     def undo(self, error: BaseException) -> None:
-        self.promise._heard = True
-        self.promise._break(error)
+        self.promise._excuse()._break(error)
 
 
 @overload  # a class makes its instances; a function that returns an actor is not told apart from it
