@@ -52,6 +52,8 @@ EXPIRY_SECONDS: Final = 60.0
 
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
 DUPLICATE: Final = "a session between these peers exists already"
+FINAL_REASONS: Final = frozenset((DUPLICATE, INVALID_VERSION, INVALID_SIGNATURE))
+"""With these a peer turns a hello down for good. Any other may be its word for crossed hellos."""
 CROSSED_HELLO_SECONDS: Final = 2.0
 """How long we wait for the connection of a peer that has dropped ours while both were opened."""
 
@@ -491,10 +493,8 @@ class Peer:
         if dial is None or dial.connection is not connection or dial.crossed:
             return
         error = SessionSevered(f"there is no session: {connection.severed_because}")
-        if connection.session.aborted_by_peer and not any(
-            reason in str(connection.severed_because)
-            for reason in (DUPLICATE, INVALID_VERSION, INVALID_SIGNATURE)
-        ):
+        abort_reason = connection.session.abort_reason
+        if abort_reason is not None and abort_reason not in FINAL_REASONS:
             # It may be about to reach us over a connection of its own, and have dropped this one
             # for that: then its hello is on the way.
             asyncio.get_running_loop().call_later(CROSSED_HELLO_SECONDS, self._fail_dial, dial, error)

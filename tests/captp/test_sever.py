@@ -77,6 +77,7 @@ def test_the_end_is_told_once_with_all_that_is_pending(stranger, end):
     assert type(event) is Severed
     assert len(event.orphans) == len(pending)
     assert set(event.orphans) == set(pending)
+    assert event.abort_reason == ("bye" if end is by_the_peer else None)
     peer.assert_over()
     assert held
 
@@ -208,6 +209,7 @@ def test_t21_the_reason_of_a_peer_is_cut_and_escaped(stranger, caplog, reason, t
         peer.send(b"<8'op:abort%d\"%b>" % (len(octets), octets))
     [event] = peer.events
     assert event.reason == f"the peer aborted: {told}"
+    assert event.abort_reason == peer.session.abort_reason == told
     assert all(record.getMessage().isprintable() for record in caplog.records)
 
 

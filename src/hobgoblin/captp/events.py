@@ -98,11 +98,13 @@ class Severed:
     """The session has ended; this is its last event.
 
     ``orphans`` are the pending promises that only the peer could have settled, each once: they are
-    to break now. One that an event before this settles may be among them.
+    to break now. One that an event before this settles may be among them. ``abort_reason`` is what the
+    peer gave as its reason, cut and escaped; ``None`` if it did not end the session by op:abort.
     """
 
     reason: str
     orphans: tuple[Promise[Any], ...]
+    abort_reason: str | None = None
 
 
 Event = Opened | Introduced | Delivered | Selected | Listened | Answered | Broke | Severed

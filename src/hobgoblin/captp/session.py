@@ -161,7 +161,7 @@ class Session:
         self.peer_key: PublicKey | None = None
         self.session_id = b""
         self.dialect = dialect
-        self.aborted_by_peer = False
+        self.abort_reason: str | None = None
         self._keys = keys
         self._sink = sink
         self._new_promise = new_promise
@@ -379,8 +379,8 @@ class Session:
 
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._out.clear()
-        self.aborted_by_peer = True
-        self._sever(f"the peer aborted: {_printable(op.reason)}")
+        self.abort_reason = _printable(op.reason)
+        self._sever(f"the peer aborted: {self.abort_reason}")
 
     def _handle_second_hello(self, op: OpStartSession) -> None:
         raise ProtocolError("a second op:start-session")
@@ -488,7 +488,7 @@ class Session:
         self._deadline = None
         # A reference that somebody still holds keeps the session, but not half a message.
         self._decoder = open_decoder(Framing.RAW)
-        self._events.append(Severed(reason, tuple(self._crossing.clear())))
+        self._events.append(Severed(reason, tuple(self._crossing.clear()), self.abort_reason))
 
     # Writing
 
