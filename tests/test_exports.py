@@ -20,6 +20,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "near",
         "new_promise",
         "on",
+        "on_sever",
         "send",
         "send_only",
         "spawn",

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         near,
         new_promise,
         on,
+        on_sever,
         send,
         send_only,
         spawn,
@@ -66,7 +67,9 @@ if TYPE_CHECKING:
 _HOME = {
     name: module
     for module, names in {
-        "hobgoblin.vat": "Actor Function Resolver Vat become method near new_promise on send send_only spawn",
+        "hobgoblin.vat": (
+            "Actor Function Resolver Vat become method near new_promise on on_sever send send_only spawn"
+        ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
         "hobgoblin.peer": "Peer",
@@ -96,6 +99,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "near",
     "new_promise",
     "on",
+    "on_sever",
     "send",
     "send_only",
     "spawn",

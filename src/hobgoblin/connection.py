@@ -57,7 +57,18 @@ from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
-from hobgoblin.refs import BROKEN, PENDING, ROUTE_RELAY, Follower, Message, Promise, Ref, RemoteRef, Reporter
+from hobgoblin.refs import (
+    BROKEN,
+    PENDING,
+    ROUTE_RELAY,
+    Follower,
+    Message,
+    Promise,
+    Ref,
+    RemoteRef,
+    Reporter,
+    Watcher,
+)
 from hobgoblin.syrup import Framing
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol, Tagged
 from hobgoblin.vat import Vat
@@ -158,6 +169,7 @@ class Connection:
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = 0
+        self._watchers: dict[Watcher, None] = {}
         self.severed_because: str | None = None
         self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
@@ -270,6 +282,24 @@ class Connection:
             promise._break_here(self._severance())
         self._flush_soon()
 
+    def watch(self, watcher: Watcher) -> None:
+        if self._host.here():
+            self._watch(watcher)
+        else:
+            self._host.post(self._watch, watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        if self._host.here():
+            self._watchers.pop(watcher, None)
+        else:
+            self._host.post(self._watchers.pop, watcher, None)
+
+    def _watch(self, watcher: Watcher) -> None:
+        if self.severed_because is None:
+            self._watchers[watcher] = None
+        else:
+            watcher.severed(self._severance())
+
     def _deliver(self, message: Message) -> None:
         try:
             self._write(message.target, message.args, message.answer)
@@ -375,6 +405,9 @@ class Connection:
         for promise in orphans:
             # Its holder knows of the severance from elsewhere: no report if it was never looked at.
             promise._excuse()._break_here(self._severance())
+        watchers, self._watchers = self._watchers, {}
+        for watcher in watchers:
+            watcher.severed(self._severance())
         self._on_severed(self)
 
     def _severance(self) -> SessionSevered:

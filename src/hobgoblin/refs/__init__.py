@@ -33,8 +33,10 @@ from hobgoblin.refs.contracts import (
     Host,
     Listener,
     Reporter,
+    Route,
     Sink,
     Site,
+    Watcher,
     current_home,
 )
 from hobgoblin.refs.message import (
@@ -75,8 +77,10 @@ __all__ = [
     "Ref",
     "RemoteRef",
     "Reporter",
+    "Route",
     "Sink",
     "Site",
+    "Watcher",
     "call_site",
     "current_home",
     "not_a_target",

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hobgoblin.errors import SessionSevered
 from hobgoblin.values import Symbol
 
 if TYPE_CHECKING:
@@ -69,14 +70,11 @@ class Home(Protocol):
         ...
 
 
-class Sink(Protocol):
-    """The way to objects behind a session."""
-
-    @property
-    def home(self) -> Home: ...
+class Route(Protocol):
+    """Where messages to a promise may go before it settles."""
 
     def accept(self, message: Message) -> None:
-        """Take a message for an object or a promise behind this sink. Any thread."""
+        """Take a message for an object or a promise behind this session. Any thread."""
         ...
 
     def listen(self, promise: Promise[Any]) -> None:
@@ -84,8 +82,29 @@ class Sink(Protocol):
         ...
 
 
+class Sink(Route, Protocol):
+    """The way to objects behind a session."""
+
+    @property
+    def home(self) -> Home: ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` once when the session has ended, at once if it has. Any thread."""
+        ...
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Forget a watcher; nothing happens if it is none any more. Any thread."""
+        ...
+
+
 current_home: ContextVar[Home | None] = ContextVar("hobgoblin.current_home", default=None)
 """The vat whose code is running; tasks started from a turn inherit it."""
+
+
+class Watcher(Protocol):
+    """Told once that a session has ended, in the thread of the session; must not raise."""
+
+    def severed(self, error: SessionSevered) -> None: ...
 
 
 class Listener(Protocol):

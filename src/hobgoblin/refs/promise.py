@@ -17,7 +17,7 @@ from hobgoblin.refs.contracts import (
     Home,
     Listener,
     Reporter,
-    Sink,
+    Route,
     Site,
 )
 from hobgoblin.refs.message import Message
@@ -60,7 +60,7 @@ class Promise(Ref, Generic[T_co]):
         self._queue: list[Message] | None = None
         self._listeners: list[Listener | Promise[Any]] | None = None
         # Where the decider is known to be behind a session: where messages may go already.
-        self._route: Sink | None = None
+        self._route: Route | None = None
         self._route_kind: int = ROUTE_NONE
         self._pos: int = 0
         # Messages have gone along the route. Later ones take it as well, also when a shorter way is known:
@@ -133,7 +133,7 @@ class Promise(Ref, Generic[T_co]):
         else:
             message.fail(not_a_target(self._value))
 
-    def _set_route(self, route: Sink, kind: int, pos: int) -> None:
+    def _set_route(self, route: Route, kind: int, pos: int) -> None:
         """Say where messages may go before this promise settles; those that wait set out."""
         self._route = route
         self._route_kind = kind

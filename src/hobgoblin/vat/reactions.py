@@ -1,14 +1,18 @@
-"""``on``: what to do when a promise settles, as later turns of the vat that asked."""
+"""``on`` and ``on_sever``: what to do when a promise settles, or a session ends.
+
+Each handler runs as a later turn of the vat that asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, cast, final
 
-from hobgoblin.refs import BROKEN, Promise, Ref
+from hobgoblin.errors import SessionSevered
+from hobgoblin.refs import BROKEN, FULFILLED, Promise, Ref, RemoteRef, Sink, current_home
 from hobgoblin.vat.vat import Vat
 
-__all__ = ["Reaction"]
+__all__ = ["Reaction", "SeverWatch"]
 
 
 @final
@@ -106,6 +110,140 @@ class _Finally:
 
     def __repr__(self) -> str:
         return f"the finally_ handler {_name_of(self.handler)} of on()"
+
+
+@final
+class SeverWatch:
+    """One registration with `on_sever`: an effect, then the watcher of a session, then a turn.
+
+    ::
+
+        subject ──promise settles──▶ sink ──session ends──▶ error, in the queue of the vat ──▶ handler
+                                       (each step only while there is a handler)
+
+    ``handler`` is let go of when it runs, when it can't run any more, and when it is cancelled.
+    A watched promise does not count as looked at: its failure is reported as if nobody watched.
+    """
+
+    __slots__ = ("error", "handler", "sink", "subject", "vat")
+
+    def __init__(self, vat: Vat, subject: Ref, handler: Callable[[SessionSevered], Any]) -> None:
+        self.vat = vat
+        self.subject: Ref | None = subject
+        self.sink: Sink | None = None
+        self.error: SessionSevered | None = None
+        self.handler: Callable[[SessionSevered], Any] | None = handler
+
+    # An effect
+
+    def dispatch(self) -> None:
+        if self.handler is not None and self.subject is not None:
+            self._look_at(self.subject)
+
+    def undo(self, error: BaseException) -> None:
+        self.handler = None
+
+    # A listener, then a watcher
+
+    def _look_at(self, subject: object) -> None:
+        if type(subject) is Promise:
+            promise = cast("Promise[Any]", subject)
+            host = promise._at.host
+            if host.here():
+                self._await(promise)
+            else:
+                host.post(self._await, promise)
+            return
+        self.subject = None
+        if type(subject) is not RemoteRef:
+            self.handler = None  # what is near, or no object, has no session
+            return
+        self.sink = subject._sink
+        self.sink.watch(self)
+        if self.handler is None:  # cancelled in another thread meanwhile
+            self.sink.unwatch(self)
+
+    def _await(self, promise: Promise[Any]) -> None:
+        if promise._state >= FULFILLED:
+            self.settled(promise)
+        else:
+            promise._expect(self)
+
+    def settled(self, promise: Promise[Any]) -> None:
+        if self.handler is None:
+            return
+        if promise._state != BROKEN:
+            self._look_at(promise._value)
+            return
+        self.subject = None
+        if isinstance(promise._value, SessionSevered):
+            self.severed(promise._value)
+        else:
+            self.handler = None
+
+    def severed(self, error: SessionSevered) -> None:
+        self.sink = None
+        self.error = error
+        host = self.vat.host
+        if host.here():
+            self.vat._enqueue(self)
+        else:
+            # Behind the promises of that thread which the same session breaks: they come by this way, too.
+            host.post(self.vat._enqueue, self)
+
+    # A job
+
+    def run(self, vat: Vat) -> None:
+        handler, self.handler = self.handler, None
+        error, self.error = self.error, None
+        if handler is not None and error is not None:
+            what = f"the handler {_name_of(handler)} of on_sever()"
+            vat.perform(lambda: handler(error), None, what, None)
+
+    def fail(self, error: BaseException) -> None:
+        self.handler = None
+
+    def __repr__(self) -> str:
+        return f"the handler {_name_of(self.handler)} of on_sever()"
+
+    # What the program holds
+
+    def cancel(self) -> None:
+        """Forget the handler, unless it has begun to run. In an open turn, when that commits. Any thread."""
+        home = current_home.get()
+        if isinstance(home, Vat):
+            home.effect(_Cancellation(self))
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        self.handler = None
+        subject, self.subject = self.subject, None
+        if self.sink is not None:
+            self.sink.unwatch(self)
+        elif type(subject) is Promise:
+            promise = cast("Promise[Any]", subject)
+            host = promise._at.host
+            if host.here():
+                promise._unlisten(self)
+            else:
+                host.post(promise._unlisten, self)
+
+
+@final
+class _Cancellation:
+    """The end of a registration with `on_sever`, as an effect of the turn that asked for it."""
+
+    __slots__ = ("watch",)
+
+    def __init__(self, watch: SeverWatch) -> None:
+        self.watch = watch
+
+    def dispatch(self) -> None:
+        self.watch._forget()
+
+    def undo(self, error: BaseException) -> None:
+        """It goes on."""
 
 
 def _name_of(handler: object) -> str:

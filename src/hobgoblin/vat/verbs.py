@@ -1,19 +1,30 @@
-"""The verbs of a vat's code: spawn, send, send_only, near, become, on, new_promise."""
+"""The verbs of a vat's code: spawn, send, send_only, near, become, on, on_sever, new_promise."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar, cast, final, overload
 
-from hobgoblin.errors import NotInVat
+from hobgoblin.errors import NotInVat, SessionSevered
 from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
 from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor, method
-from hobgoblin.vat.reactions import Reaction
+from hobgoblin.vat.reactions import Reaction, SeverWatch
 from hobgoblin.vat.reasons import as_exception
 from hobgoblin.vat.vat import Vat
 
-__all__ = ["Function", "Resolver", "become", "near", "new_promise", "on", "send", "send_only", "spawn"]
+__all__ = [
+    "Function",
+    "Resolver",
+    "become",
+    "near",
+    "new_promise",
+    "on",
+    "on_sever",
+    "send",
+    "send_only",
+    "spawn",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -232,6 +243,36 @@ def on(
     answer: Promise[Any] = Promise(home, call_site(1, "on"))
     home.effect(Reaction(home, value, fulfilled, catch, finally_, answer))
     return answer
+
+
+def on_sever(target: Any, handler: Callable[[SessionSevered], Any]) -> Callable[[], None]:
+    """Have ``handler`` run when the session that a reference came through ends, or now if it has ended.
+
+    It runs once, in a turn of its own of this vat, after the promises that waited on that session have
+    broken. It runs for a reference to an object behind a session; never for one of this process. It
+    does not keep the reference: handlers stay when the reference is dropped, or released.
+
+    Args:
+        target: a reference, or a promise: then what counts is what it resolves to, and it counts as
+            severed as well if it breaks with `SessionSevered`. Any other way to break ends the matter.
+        handler: called with the `SessionSevered` that says why the session has ended. May be
+            ``async``, or a reference. What it raises is logged.
+
+    Returns:
+        A function that takes it back, from any thread. Within a turn, both take effect when that commits.
+
+    Raises:
+        TypeError: ``target`` is no reference.
+        NotInVat: there is no vat for the handler to run in.
+    """
+    if not isinstance(target, Ref):
+        raise TypeError(f"on_sever() takes a reference, not a {type(target).__name__}")
+    home: Home = current_home.get() or target._home
+    if not isinstance(home, Vat):
+        raise NotInVat("on_sever() needs a vat: use it in a method, or in vat.run(…)")
+    watch = SeverWatch(home, target, handler)
+    home.effect(watch)
+    return watch.cancel
 
 
 def new_promise() -> tuple[Promise[Any], Resolver[Any]]:
