@@ -860,7 +860,7 @@ class TestCrossedHellos:
 class TestOneSession:
     def test_a_second_session_of_the_same_peer_is_refused_while_the_first_is_open(self) -> None:
         async def main() -> None:
-            network = netlayers.MemoryNetwork()
+            network = netlayers.MemoryNetwork(proves=False)
             async with Peer(netlayers.Memory(network, "server"), name="server") as server:
                 own = server.spawn(Thing, "server")
                 uri = server.publish(own)
@@ -878,7 +878,7 @@ class TestOneSession:
 
         run(main)
 
-    def test_who_is_refused_learns_nothing_and_changes_nothing(self) -> None:
+    def test_t15_who_is_refused_learns_nothing_and_changes_nothing(self) -> None:
         """A spoofer on a netlayer that proves nothing: it may say anybody's name.
 
         Whoever comes first under a name has the session; the tables of that session are not touched
@@ -886,7 +886,7 @@ class TestOneSession:
         """
 
         async def main() -> None:
-            network = netlayers.MemoryNetwork()
+            network = netlayers.MemoryNetwork(proves=False)
             async with Peer(netlayers.Memory(network, "server"), name="server") as server:
                 own = server.spawn(Thing, "server")
                 uri = server.publish(own)

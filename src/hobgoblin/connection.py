@@ -221,6 +221,7 @@ class Connection:
             channel.close()
             return
         self._channel = channel
+        self.session.proved = channel.proved
         timer = self.session.timer()
         if timer is not None:
             self._deadline = self._loop.call_at(timer, self._expired)

@@ -165,6 +165,7 @@ class Receiver:
         self._send = send_to_remote
         self._connection: Connection | None = None
         self.description = "attached channel"
+        self.proved: PeerLocator | None = None
 
     def __call__(self, message: bytes) -> None:
         """Take one whole message. Any thread; never raises for what the message holds."""

@@ -51,6 +51,8 @@ EXPIRY_SECONDS: Final = 60.0
 """How long after its time a swiss number may keep its object, when the clock was set or the machine slept."""
 
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
+OTHER_TRANSPORT: Final = "a location of another transport than that of the channel"
+UNPROVED: Final = "the netlayer was to prove who this is, and has not"
 DUPLICATE: Final = "a session between these peers exists already"
 FINAL_REASONS: Final = frozenset((DUPLICATE, INVALID_VERSION, INVALID_SIGNATURE))
 """With these a peer turns a hello down for good. Any other may be its word for crossed hellos."""
@@ -117,8 +119,10 @@ class Peer:
         self._gifts = GiftTable(limits, lambda: Promise(self.vat), self._watch_gifts)
         self._gift_timer: asyncio.TimerHandle | None = None
         self._vat: Vat | None = None
-        # By the identity of the peer: sessions that are open, and dials under way.
+        # By the identity of the peer: the session that it is reached by, and dials under way.
         self._connections: dict[tuple[str, str], Connection] = {}
+        # Sessions with peers that were to prove who they are and have not: nobody is reached by them.
+        self._strangers: dict[Connection, None] = {}
         self._dials: dict[tuple[str, str], _Dial] = {}
         self._desks: dict[Connection, GiftDesk] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -173,7 +177,7 @@ class Peer:
         for timer in (self._gift_timer, self._number_timer):
             if timer is not None:
                 timer.cancel()
-        for connection in (*self._connections.values(), *self._unopened):
+        for connection in (*self.connections, *self._unopened):
             connection.close("the peer has closed")
         for dial in tuple(self._dials.values()):
             self._fail_dial(dial, SessionSevered("there is no session: the peer has closed"))
@@ -387,7 +391,7 @@ class Peer:
     @property
     def connections(self) -> list[Connection]:
         """The connections whose sessions are open."""
-        return list(self._connections.values())
+        return [*self._connections.values(), *self._strangers]
 
     def _location(self, transport: str | None) -> PeerLocator:
         for netlayer in self._netlayers.values():
@@ -477,9 +481,12 @@ class Peer:
         assert session.peer_location is not None
         assert session.peer_key is not None
         self._unopened.pop(connection, None)
+        self._desks[connection].open(session.session_id, session.peer_key, connection)
+        if self._is_stranger(connection):
+            self._strangers[connection] = None
+            return
         identity = session.peer_location.identity
         self._connections[identity] = connection
-        self._desks[connection].open(session.session_id, session.peer_key, connection)
         dial = self._dials.pop(identity, None)
         if dial is not None:
             dial.pending._resolve_here(connection.remote_bootstrap)
@@ -488,6 +495,7 @@ class Peer:
         location = connection.session.peer_location
         if location is not None and self._connections.get(location.identity) is connection:
             del self._connections[location.identity]
+        self._strangers.pop(connection, None)
         self._forget(connection)
         dial = None if connection.dialled is None else self._dials.get(connection.dialled.identity)
         if dial is None or dial.connection is not connection or dial.crossed:
@@ -549,9 +557,20 @@ class Peer:
     def admit(self, connection: Connection, location: PeerLocator, key: PublicKey) -> str | None:
         """Let one session with each peer be.
 
+        Who a peer is has been proved by the netlayer, or can't be: then the first to claim a name has
+        it while its session lasts. Who could have proved its name and has not stays a stranger: it
+        takes no place of anybody, and no dial of ours gives way to it.
+
         When each side has dialled the other (crossed hellos), both must drop the same connection:
         the one whose initiator has the lower id. OCapN CapTP Specification, crossed hellos mitigation.
         """
+        if location.transport != connection.session.location.transport:
+            # Names of one network say nothing in another, which may be one that proves them.
+            return OTHER_TRANSPORT
+        if self._is_stranger(connection):
+            return None
+        if connection.session.proved is None and self._proves(connection):
+            return UNPROVED
         if location.identity in self._connections:
             return DUPLICATE
         dial = self._dials.get(location.identity)
@@ -564,6 +583,14 @@ class Peer:
         dial.crossed = True
         dial.connection.close(CROSSED_HELLOS)
         return None
+
+    def _is_stranger(self, connection: Connection) -> bool:
+        """Tell whether somebody came to us without proof where those whom we dial have to give it."""
+        unproved = connection.dialled is None and connection.session.proved is None
+        return unproved and self._proves(connection)
+
+    def _proves(self, connection: Connection) -> bool:
+        return self._netlayers[connection.session.location.transport].proves
 
     def introduce(self, connection: Connection, target: RemoteRef) -> DescSigEnvelope | None:
         """As the gifter: hand ``target`` over to the peer of ``connection``, if that can reach its home."""

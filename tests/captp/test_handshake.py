@@ -204,3 +204,17 @@ def test_t12_the_signature_covers_the_octets_as_received(stranger, keys):
 def test_a_hello_that_does_not_fit_our_own_limits_is_a_local_error(owner, location):
     with pytest.raises(NotPassable):
         owner("alice", dialled=location("bob"), limits=Limits(message_bytes=100))
+
+
+@pytest.mark.parametrize("dialled", [False, True])
+def test_t15_a_location_other_than_the_proved_one_is_refused(stranger, location, dialled):
+    peer = stranger(opened=False, dialled=dialled)
+    peer.session.proved = location("carol")
+    peer.assert_aborted(peer.hello, reason="not the one that the netlayer has proved")
+    assert peer.session.peer_location is None
+
+
+def test_what_is_proved_is_transport_and_designator(stranger, location):
+    peer = stranger(opened=False)
+    peer.session.proved = PeerLocator("tcp-testing-only", location("alice").designator, {"host": "elsewhere"})
+    assert peer.send(peer.hello) == ["Opened"]

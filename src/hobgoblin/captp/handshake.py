@@ -1,9 +1,10 @@
 """The hello of a session: what each side says first, and what makes it credible.
 
 The signature proves that the holder of the session's key *claims* a location; that the claim is
-true is for the netlayer to prove. It covers ``<my-location LOCATION>``, so that it can't be used
-for anything else; the draft does not say so, the conformance suite checks it. Spec: OCapN CapTP
-Specification, op:start-session.
+true is for the netlayer to prove. Where it has proved who the other end is, the claim must say the
+same. The signature covers ``<my-location LOCATION>``, so that it can't be used for anything else; the
+draft does not say so, the conformance suite checks it. Spec: OCapN CapTP Specification,
+op:start-session.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def check_hello(
     location: PeerLocator,
     version: str,
     dialled: PeerLocator | None,
+    proved: PeerLocator | None,
 ) -> None:
     """Accept the peer's hello, or say why not.
 
@@ -39,6 +41,7 @@ def check_hello(
         location: what we say of ourselves.
         version: what we speak.
         dialled: whom we wanted to reach, or ``None`` if the peer came to us.
+        proved: who the other end is, as the netlayer has proved it, or ``None`` if it has not.
 
     Raises:
         ProtocolError: with the reason that the peer is told.
@@ -56,3 +59,5 @@ def check_hello(
         raise ProtocolError("a session with oneself")
     if dialled is not None and claimed.identity != dialled.identity:
         raise ProtocolError("another peer answered than the one that was dialled")
+    if proved is not None and claimed.identity != proved.identity:
+        raise ProtocolError("the location is not the one that the netlayer has proved")

@@ -157,6 +157,8 @@ class Session:
     ) -> None:
         self.state = SessionState.HANDSHAKE
         self.location = location
+        # Who the other end is, if the netlayer has proved it; the owner sets it before the first octets.
+        self.proved: PeerLocator | None = None
         self.peer_location: PeerLocator | None = None
         self.peer_key: PublicKey | None = None
         self.session_id = b""
@@ -386,7 +388,7 @@ class Session:
         raise ProtocolError("a second op:start-session")
 
     def _handle_op_start_session(self, op: OpStartSession) -> None:
-        check_hello(op, self._keys, self.location, self._version, self._dialled)
+        check_hello(op, self._keys, self.location, self._version, self._dialled, self.proved)
         refusal = self._admit(op.acceptable_location, op.session_pubkey)
         if refusal is not None:
             self.abort(refusal)

@@ -25,6 +25,8 @@ _log = logging.getLogger("hobgoblin.netlayers")
 class BaseNetlayer(ABC):
     """A netlayer whose channels are `StreamChannel`. Subclasses say how to listen and how to dial."""
 
+    proves = False
+
     def __init__(self, transport: str, designator: str, framing: Framing, max_channels: int) -> None:
         if max_channels < 1:
             raise ValueError(f"max_channels is {max_channels}; a netlayer needs at least one")
@@ -99,12 +101,14 @@ class BaseNetlayer(ABC):
         if self._closed:
             raise NetlayerError(f"this {self.transport} netlayer is closed; make a new one")
 
-    def _dialled_channel(self, handler: Handler, description: str) -> StreamChannel:
-        channel = StreamChannel(handler, description, on_lost=self._dialled.pop)
+    def _dialled_channel(
+        self, handler: Handler, description: str, proved: PeerLocator | None = None
+    ) -> StreamChannel:
+        channel = StreamChannel(handler, description, proved=proved, on_lost=self._dialled.pop)
         self._dialled[channel] = None
         return channel
 
-    def _accepted_channel(self, description: str) -> StreamChannel | None:
+    def _accepted_channel(self, description: str, proved: PeerLocator | None = None) -> StreamChannel | None:
         """Return a channel for somebody who has just connected, or ``None`` to turn them away."""
         assert self._accept is not None  # or we would not be listening
         if len(self._accepted) >= self._max_channels:
@@ -118,6 +122,6 @@ class BaseNetlayer(ABC):
         except Exception:
             _log.exception("%r turned away %s, no handler could be made for it", self, description)
             return None
-        channel = StreamChannel(handler, description, on_lost=self._accepted.pop)
+        channel = StreamChannel(handler, description, proved=proved, on_lost=self._accepted.pop)
         self._accepted[channel] = None
         return channel

@@ -68,6 +68,15 @@ class Channel(Protocol):
         """What messages and logs call it: ``unix:/tmp/captp.sock``. Holds no secret, is one line."""
         ...
 
+    @property
+    def proved(self) -> PeerLocator | None:
+        """Who the other end is, as far as the netlayer has *proved* it: by a key, say, not by a claim.
+
+        Only its identity counts, designator and transport. Final once ``channel_opened`` is called.
+        ``None`` if nothing is proved: then the other end is whoever could connect.
+        """
+        ...
+
     def write(self, chunks: Sequence[bytes]) -> None:
         """Send ``chunks``, in order. Never blocks; does nothing once the channel is closed or lost.
 
@@ -114,6 +123,14 @@ class Netlayer(Protocol):
     @property
     def listening(self) -> bool:
         """Whether others can reach us here: ``listen()`` has returned, and there is an address."""
+        ...
+
+    @property
+    def proves(self) -> bool:
+        """Whether a channel that we dial proves who is at the other end: `Channel.proved` is then set.
+
+        Those that are accepted may prove it or not, each for itself.
+        """
         ...
 
     def locates(self, locator: PeerLocator) -> bool:

@@ -24,10 +24,15 @@ class MemoryNetwork:
         split: cuts what one ``write()`` hands over into the pieces that arrive, to show that nobody
             relies on where a stream is cut: ``lambda data: (data[:1], data[1:])``. It must lose nothing;
             empty pieces are left out. By default everything arrives as it was written.
+        proves: whether its channels prove names, as they do unless you want one that proves nothing,
+            like ``tcp-testing-only``.
     """
 
-    def __init__(self, *, split: Callable[[bytes], Iterable[bytes]] | None = None) -> None:
+    def __init__(
+        self, *, split: Callable[[bytes], Iterable[bytes]] | None = None, proves: bool = True
+    ) -> None:
         self._split = split
+        self._proves = proves
         self._listening: dict[str, Memory] = {}
 
     def __repr__(self) -> str:
@@ -38,7 +43,9 @@ class MemoryNetwork:
 class Memory(BaseNetlayer):
     """A netlayer among those of one `MemoryNetwork`, and of one event loop.
 
-    Everything is delivered by later turns of the loop, in order. Nobody is asked to pause.
+    Everything is delivered by later turns of the loop, in order. Nobody is asked to pause. The network
+    proves names: that of who is dialled, and that of who dials, if it listens under it. Who does not
+    listen has no name here to prove.
 
     Args:
         network: those who can reach each other.
@@ -53,6 +60,7 @@ class Memory(BaseNetlayer):
         super().__init__("memory", name, Framing.PREFIXED, max_channels)
         self._network = network
         self._name = name
+        self.proves = network._proves
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrivals = 0
 
@@ -80,12 +88,19 @@ class Memory(BaseNetlayer):
         if there._loop is not asyncio.get_running_loop():
             raise NetlayerError(f"cannot dial {name}: it runs in another event loop; use the unix netlayer")
         self._arrivals += 1
-        arrival = there._accepted_channel(f"memory:{one_line(self._name)}#{self._arrivals}")
+        named = self._network._listening.get(self._name) is self
+        arrival = there._accepted_channel(
+            f"memory:{one_line(self._name)}#{self._arrivals}", self._proof(self._name) if named else None
+        )
         if arrival is None:
             raise NetlayerError(f"cannot dial {name}: it turned the channel away")
-        channel = self._dialled_channel(handler, f"memory:{name}")
+        channel = self._dialled_channel(handler, f"memory:{name}", self._proof(there._name))
         _connect(channel, arrival, self._network._split)
         return channel
+
+    def _proof(self, name: str) -> PeerLocator | None:
+        # Made from what the network knows: `location` is what the other netlayer says of itself.
+        return PeerLocator(self.transport, name, {}) if self.proves else None
 
 
 def _connect(

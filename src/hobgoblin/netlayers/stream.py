@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast, final
 
 from hobgoblin.errors import NetlayerError
+from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Handler
 
 __all__ = ["LINGER_SECONDS", "StreamChannel", "adopt", "one_line"]
@@ -42,6 +43,7 @@ class StreamChannel(asyncio.Protocol):
         "description",
         "gone",
         "opened",
+        "proved",
     )
 
     def __init__(
@@ -49,6 +51,7 @@ class StreamChannel(asyncio.Protocol):
         handler: Handler,
         description: str,
         *,
+        proved: PeerLocator | None = None,
         on_lost: Callable[[StreamChannel], None] | None = None,
         linger: float = LINGER_SECONDS,
     ) -> None:
@@ -64,6 +67,7 @@ class StreamChannel(asyncio.Protocol):
         self._eof = False
         self._failure: Exception | None = None
         self.description = description
+        self.proved = proved
         self.opened = False
         self.gone: asyncio.Future[None] = self._loop.create_future()
 

@@ -6,7 +6,7 @@ Each handler runs as a later turn of the vat that asked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast, final
+from typing import Any, final
 
 from hobgoblin.errors import SessionSevered
 from hobgoblin.refs import BROKEN, FULFILLED, Promise, Ref, RemoteRef, Sink, current_home
@@ -147,12 +147,7 @@ class SeverWatch:
 
     def _look_at(self, subject: object) -> None:
         if type(subject) is Promise:
-            promise = cast("Promise[Any]", subject)
-            host = promise._at.host
-            if host.here():
-                self._await(promise)
-            else:
-                host.post(self._await, promise)
+            _in_its_thread(subject, self._await)  # pyright: ignore[reportUnknownArgumentType]
             return
         self.subject = None
         if type(subject) is not RemoteRef:
@@ -222,12 +217,10 @@ class SeverWatch:
         if self.sink is not None:
             self.sink.unwatch(self)
         elif type(subject) is Promise:
-            promise = cast("Promise[Any]", subject)
-            host = promise._at.host
-            if host.here():
-                promise._unlisten(self)
-            else:
-                host.post(promise._unlisten, self)
+            _in_its_thread(subject, self._unlisten)  # pyright: ignore[reportUnknownArgumentType]
+
+    def _unlisten(self, promise: Promise[Any]) -> None:
+        promise._unlisten(self)
 
 
 @final
@@ -244,6 +237,14 @@ class _Cancellation:
 
     def undo(self, error: BaseException) -> None:
         """It goes on."""
+
+
+def _in_its_thread(promise: Promise[Any], act: Callable[[Promise[Any]], None]) -> None:
+    host = promise._at.host
+    if host.here():
+        act(promise)
+    else:
+        host.post(act, promise)
 
 
 def _name_of(handler: object) -> str:
