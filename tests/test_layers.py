@@ -24,6 +24,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     5.0: ("sturdyrefs", "loops"),
     6.0: ("netlayers",),
     6.1: ("connection",),
+    6.15: ("sessions",),
     6.2: ("peer", "direct"),
     7.0: ("blocking", "testing"),
     7.1: ("__init__",),  # the public names; what follows imports them as a user would

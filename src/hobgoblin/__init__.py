@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hobgoblin.loops import VatThread, spawn_vat
     from hobgoblin.peer import Peer
     from hobgoblin.refs import Promise, Ref
+    from hobgoblin.sessions import PeerSession
     from hobgoblin.sturdyrefs import RegistryEntry, RegistryFile, RegistryStore
     from hobgoblin.values import NULL, ErrorValue, Limits, Record, Symbol, Tagged
     from hobgoblin.vat import (
@@ -73,6 +74,7 @@ _HOME = {
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
         "hobgoblin.peer": "Peer",
+        "hobgoblin.sessions": "PeerSession",
         "hobgoblin.direct": "Receiver attach connect disconnect",
         "hobgoblin.sturdyrefs": "RegistryEntry RegistryFile RegistryStore",
         "hobgoblin.locators": "PeerLocator SturdyRef",
@@ -111,6 +113,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "spawn_vat",
     # peer
     "Peer",
+    "PeerSession",
     # direct
     "Receiver",
     "attach",

@@ -25,6 +25,7 @@ from hobgoblin.loops import spawn_vat
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
 from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
+from hobgoblin.sessions import PeerSession
 from hobgoblin.sturdyrefs import Bootstrap, Registry, RegistryStore
 from hobgoblin.sturdyrefs.bootstrap import Guesses
 from hobgoblin.sturdyrefs.registry import moment
@@ -83,6 +84,9 @@ class Peer:
         registry: keeps what was published under a name, such as a `RegistryFile`. It belongs to
             this peer alone, and is read when the peer starts.
         wall_clock: tells the time in seconds since 1970, for swiss numbers that expire.
+        on_session: called with a `PeerSession` when one opens, and again when it has ended and what
+            waited on it has broken (then ``severed_because`` says why). It runs between turns, must
+            not block, and what it raises is logged.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Peer:
         tap: Tap | None = None,
         registry: RegistryStore | None = None,
         wall_clock: Callable[[], float] = time.time,
+        on_session: Callable[[PeerSession], object] = lambda session: None,
     ) -> None:
         for netlayer in netlayers:
             if isinstance(netlayer, type) or not hasattr(netlayer, "transport"):
@@ -111,6 +116,7 @@ class Peer:
             raise ValueError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}")
         self._dialect = LEARNING if dialect is None else DIALECTS[dialect]
         self._tap = tap
+        self._on_session = on_session
         self._entropy = entropy
         self._may_dial = may_dial
         self._wall_clock = wall_clock
@@ -121,8 +127,9 @@ class Peer:
         self._vat: Vat | None = None
         # By the identity of the peer: the session that it is reached by, and dials under way.
         self._connections: dict[tuple[str, str], Connection] = {}
-        # Sessions with peers that were to prove who they are and have not: nobody is reached by them.
-        self._strangers: dict[Connection, None] = {}
+        # All open sessions; also those with peers that were to prove who they are and have not, by
+        # which nobody is reached.
+        self._sessions: dict[Connection, PeerSession] = {}
         self._dials: dict[tuple[str, str], _Dial] = {}
         self._desks: dict[Connection, GiftDesk] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -391,7 +398,12 @@ class Peer:
     @property
     def connections(self) -> list[Connection]:
         """The connections whose sessions are open."""
-        return [*self._connections.values(), *self._strangers]
+        return list(self._sessions)
+
+    @property
+    def sessions(self) -> list[PeerSession]:
+        """The sessions that are open, in the order in which they opened."""
+        return list(self._sessions.values())
 
     def _location(self, transport: str | None) -> PeerLocator:
         for netlayer in self._netlayers.values():
@@ -482,21 +494,24 @@ class Peer:
         assert session.peer_key is not None
         self._unopened.pop(connection, None)
         self._desks[connection].open(session.session_id, session.peer_key, connection)
-        if self._is_stranger(connection):
-            self._strangers[connection] = None
-            return
-        identity = session.peer_location.identity
-        self._connections[identity] = connection
-        dial = self._dials.pop(identity, None)
-        if dial is not None:
-            dial.pending._resolve_here(connection.remote_bootstrap)
+        opened = self._sessions[connection] = PeerSession(connection, session.peer_location)
+        if not self._is_stranger(connection):
+            identity = session.peer_location.identity
+            self._connections[identity] = connection
+            dial = self._dials.pop(identity, None)
+            if dial is not None:
+                dial.pending._resolve_here(connection.remote_bootstrap)
+        self._tell(opened)
 
     def _severed(self, connection: Connection) -> None:
         location = connection.session.peer_location
         if location is not None and self._connections.get(location.identity) is connection:
             del self._connections[location.identity]
-        self._strangers.pop(connection, None)
         self._forget(connection)
+        ended = self._sessions.pop(connection, None)
+        if ended is not None:
+            ended._end()
+            self._tell(ended)
         dial = None if connection.dialled is None else self._dials.get(connection.dialled.identity)
         if dial is None or dial.connection is not connection or dial.crossed:
             return
@@ -508,6 +523,12 @@ class Peer:
             asyncio.get_running_loop().call_later(CROSSED_HELLO_SECONDS, self._fail_dial, dial, error)
         else:
             self._fail_dial(dial, error)
+
+    def _tell(self, session: PeerSession) -> None:
+        try:
+            self._on_session(session)
+        except Exception:
+            logger.exception("on_session failed for %r", session)
 
     def _forget(self, connection: Connection) -> None:
         self._unopened.pop(connection, None)

@@ -1,0 +1,224 @@
+"""Sessions as a program sees them: listed, told of, closed, and reached anew."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hobgoblin as hob
+from hobgoblin import Actor, Peer, PeerSession, method, netlayers
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def guarded() -> None:
+        async with asyncio.timeout(60):
+            await main()
+
+    asyncio.run(guarded())
+
+
+class Counter(Actor):
+    def __init__(self) -> None:
+        self.count = 0
+
+    @method
+    def add(self, number: int) -> int:
+        self.count += number
+        return self.count
+
+    @method
+    def never(self) -> Any:
+        promise, self.resolver = hob.new_promise()
+        return promise
+
+
+class Told:
+    """An ``on_session`` that remembers, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[PeerSession, str | None]] = []
+        self.changed = asyncio.Event()
+
+    def __call__(self, session: PeerSession) -> None:
+        self.events.append((session, session.severed_because))
+        self.changed.set()
+
+    async def until(self, count: int) -> None:
+        while len(self.events) < count:
+            self.changed.clear()
+            await self.changed.wait()
+
+
+def test_open_sessions_are_listed_with_what_has_crossed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            Peer(netlayers.Unix(tmp_path / "s"), name="server") as server,
+            Peer(netlayers.Unix(), name="client", dialect="D") as client,
+        ):
+            assert server.sessions == client.sessions == []
+            uri = server.publish(server.spawn(Counter))
+            counter = await client.enliven(uri, Counter)
+            for number in range(10):
+                await counter.add(number)
+            (here,), (there,) = client.sessions, server.sessions
+            assert here is client.sessions[0]
+            assert (here.dialled, there.dialled) == (True, False)
+            assert (here.proved, there.proved) == (False, False)
+            assert here.peer == hob.SturdyRef.parse(uri).peer
+            assert there.peer.transport == "unix"
+            assert here.dialect == there.dialect == "D"
+            assert here.age >= 0.0
+            assert here.severed_because is None
+            assert here.stats.tables == client.connections[0].session.stats().tables
+            # A hello, a fetch and ten calls, and perhaps what gives their answers back.
+            assert here.stats.messages_sent >= there.stats.messages_received >= 12
+            assert here.stats.bytes_sent >= there.stats.bytes_received > there.stats.messages_received
+
+    run(main)
+
+
+def test_a_session_on_a_netlayer_that_proves_names_says_so() -> None:
+    async def main() -> None:
+        network = netlayers.MemoryNetwork()
+        async with (
+            Peer(netlayers.Memory(network, "server")) as server,
+            Peer(netlayers.Memory(network, "client")) as client,
+        ):
+            await client.enliven(server.publish(server.spawn(Counter)))
+            assert client.sessions[0].proved
+            assert server.sessions[0].proved
+
+    run(main)
+
+
+def test_printing_one_shows_much_and_no_secret(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(netlayers.Unix(tmp_path / "s")) as server, Peer(netlayers.Unix()) as client:
+            secret = b"a secret number of thirty-two oc"
+            uri = server.publish(server.spawn(Counter), swiss=secret)
+            await client.enliven(uri, Counter).add(1)
+            for text in (repr(client.sessions[0]), repr(server.sessions[0])):
+                assert text.isprintable()
+                assert "secret" not in text
+                assert uri.partition("/s/")[2].partition("?")[0] not in text
+            text = repr(client.sessions[0])
+            assert text.startswith("<PeerSession open ")
+            assert f"dialled {client.sessions[0].peer!r}, dialect " in text
+            assert " imports, " in text
+            assert " bytes; sent " in text
+
+    run(main)
+
+
+def test_closing_one_breaks_what_waits_and_enlivening_reaches_the_peer_anew(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(netlayers.Unix(tmp_path / "s")) as server, Peer(netlayers.Unix()) as client:
+            uri = server.publish(server.spawn(Counter))
+            for times in range(1, 4):
+                counter = await client.enliven(uri, Counter)
+                assert await counter.add(1) == times
+                waiting = counter.never()
+                (session,) = client.sessions
+                session.close("that was it")
+                with pytest.raises(hob.SessionSevered, match="that was it"):
+                    await waiting
+                with pytest.raises(hob.SessionSevered):
+                    await counter.add(1)
+                assert client.sessions == []
+                assert session.severed_because == "that was it"
+                assert session.age == session.age
+                assert repr(session).startswith("<PeerSession ended")
+                session.close("again")
+                assert session.severed_because == "that was it"
+
+    run(main)
+
+
+def test_one_can_be_closed_from_another_thread(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(netlayers.Unix(tmp_path / "s")) as server, Peer(netlayers.Unix()) as client:
+            counter = await client.enliven(server.publish(server.spawn(Counter)), Counter)
+            waiting = counter.never()
+            await counter.add(1)
+            await asyncio.to_thread(client.sessions[0].close)
+            with pytest.raises(hob.SessionSevered):
+                await waiting
+
+    run(main)
+
+
+def test_a_program_is_told_when_a_session_opens_and_when_it_has_ended(tmp_path: Path) -> None:
+    async def main() -> None:
+        at_server, at_client = Told(), Told()
+        async with Peer(netlayers.Unix(tmp_path / "s"), on_session=at_server) as server:
+            async with Peer(netlayers.Unix(), on_session=at_client) as client:
+                counter = await client.enliven(server.publish(server.spawn(Counter)), Counter)
+                await counter.add(1)
+                assert at_server.events == [(server.sessions[0], None)]
+                assert at_client.events == [(client.sessions[0], None)]
+            await at_server.until(2)
+            for told, why in (
+                (at_client, "the peer has closed"),
+                (at_server, "aborted: the peer has closed"),
+            ):
+                (opened, _), (ended, because) = told.events
+                assert opened is ended
+                assert because is not None
+                assert because.endswith(why)
+            assert server.sessions == []
+
+    run(main)
+
+
+def test_the_end_is_told_after_what_waited_has_broken(tmp_path: Path) -> None:
+    async def main() -> None:
+        states: list[str] = []
+
+        def on_session(session: PeerSession) -> None:
+            if session.severed_because is not None:
+                states.append(repr(waiting))
+
+        async with Peer(netlayers.Unix(tmp_path / "s")) as server:
+            async with Peer(netlayers.Unix(), on_session=on_session) as client:
+                counter = await client.enliven(server.publish(server.spawn(Counter)), Counter)
+                waiting = counter.never()
+                await counter.add(1)
+            assert states == ["<Promise broken>"]
+            with pytest.raises(hob.SessionSevered):
+                await waiting
+
+    run(main)
+
+
+def test_channels_that_never_became_sessions_are_not_told_of(tmp_path: Path) -> None:
+    async def main() -> None:
+        told = Told()
+        async with Peer(netlayers.Unix(tmp_path / "s"), on_session=told) as server:
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            writer.write(b"<7'op:nope>")
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            assert server.sessions == []
+        assert told.events == []
+
+    run(main)
+
+
+def test_an_on_session_that_fails_is_logged_and_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(session: PeerSession) -> None:
+        raise ValueError("in the hook")
+
+    async def main() -> None:
+        one, other = Peer(netlayers.Unix(tmp_path / "s"), on_session=fail), Peer(netlayers.Unix())
+        async with one as server, other as client:
+            assert await client.enliven(server.publish(server.spawn(Counter)), Counter).add(1) == 1
+
+    with caplog.at_level(logging.ERROR):
+        run(main)
+    assert "on_session failed" in caplog.text
