@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -434,5 +435,85 @@ def test_cancelling_a_dial_that_waits(run, path, recorder):
                 await dialling
             assert here.calls == []
             await client.close()
+
+    run(main())
+
+
+# Several servers at once.
+
+RACER = """
+import asyncio, os, sys
+from hobgoblin.errors import NetlayerError
+from hobgoblin.netlayers import Unix
+
+async def main():
+    print("ready", flush=True)
+    for path in sys.stdin:
+        netlayer = Unix(path.strip())
+        while not os.path.lexists(path.strip()):
+            pass
+        try:
+            await netlayer.listen(None)
+        except NetlayerError as error:
+            print("lost" if "in use" in str(error) else error, flush=True)
+        else:
+            print("won", flush=True)
+        sys.stdin.readline()  # all have said how it went
+        await netlayer.close()
+        print("closed", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_of_servers_that_start_at_once_on_a_stale_socket_one_wins(tmp_path):
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    with contextlib.ExitStack() as stack:
+        for racer in racers:
+            stack.enter_context(racer)
+            stack.callback(racer.kill)
+        say = [racer.stdout.readline for racer in racers]
+        assert {line() for line in say} == {"ready\n"}
+        for attempt in range(150):
+            path = tmp_path / str(attempt)
+            for racer in racers:
+                racer.stdin.write(f"{path}\n")
+                racer.stdin.flush()
+            stale_socket(tmp_path / "stale")
+            os.rename(tmp_path / "stale", path)  # they go off
+            assert sorted(line() for line in say) == ["lost\n"] * 2 + ["won\n"], attempt
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))  # the one that won can be reached
+            for racer in racers:
+                racer.stdin.write("go on\n")
+                racer.stdin.flush()
+            assert {line() for line in say} == {"closed\n"}
+            assert not path.exists()
+
+
+def test_a_directory_that_somebody_keeps_locked(run, path, recorder, monkeypatch):
+    monkeypatch.setattr("hobgoblin.netlayers.unix._LOCK_TRIES", 3)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        assert "keeps the directory locked" in listen_fails(run, Unix(path), recorder)
+        assert not path.exists()
+    finally:
+        os.close(directory)
+
+
+def test_a_directory_that_can_be_entered_and_not_read(run, public_directory, recorder):
+    public_directory.chmod(0o733)
+
+    async def main():
+        netlayer = Unix(public_directory / "s")
+        with unprivileged():
+            await netlayer.listen(recorder)
+            await netlayer.close()
 
     run(main())

@@ -12,6 +12,7 @@ import secrets
 import socket
 import stat
 import sys
+import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,14 @@ from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
 from hobgoblin.netlayers.stream import one_line
 from hobgoblin.syrup.framing import Framing
 
+if sys.platform != "win32":
+    import fcntl
+
 __all__ = ["Unix", "listening_socket"]
 
 _PATH_OCTETS: Final = 107 if sys.platform == "linux" else 103
+_LOCK_TRIES: Final = 200
+_LOCK_SECONDS: Final = 0.01
 _BUSY_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -33,9 +39,9 @@ class Unix(SocketNetlayer):
     """Channels over Unix domain sockets, in OCapN's usual framing.
 
     The designator is made from the absolute path, so a URI is good again after a restart. Nobody is
-    authenticated beyond the permissions of the file: keep it in a directory of your own. Two servers must
-    not start on one path at the same moment: each could take the other's file, on which nobody answers
-    yet, for a stale one.
+    authenticated beyond the permissions of the file: keep it in a directory of your own. Of several
+    servers that start on one path at the same moment, one listens; the directory is locked for that
+    moment, where the system can lock one.
 
     Args:
         path: the socket file to listen on; by default we do not listen, and only dial.
@@ -125,7 +131,51 @@ def _listen(path: str, mode: int) -> tuple[socket.socket, tuple[int, int]]:
     problem = _path_problem(path)
     if problem:
         raise NetlayerError(f"cannot listen on {one_line(path)}: {problem}")
-    _make_way(path)
+    with _locked(path):
+        _make_way(path)
+        return _bind(path, mode)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Generator[None, None, None]:
+    """Keep others who do the same from starting on ``path`` meanwhile.
+
+    Else each of two could take the other's file, on which nobody answers yet, for a stale one. It is the
+    directory that is locked: it needs no file that stays behind, and that somebody else could own. A
+    directory that can't be opened or locked (not all file systems know locks) goes unlocked.
+    """
+    try:
+        directory = os.open(os.path.dirname(path), os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        _lock(directory, path)
+        yield
+    finally:
+        os.close(directory)  # and with it the lock
+
+
+def _lock(directory: int, path: str) -> None:
+    if sys.platform == "win32":
+        return
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Everybody holds it for a moment only, and the loop has nothing to do before we listen.
+            time.sleep(_LOCK_SECONDS)
+        except OSError:
+            return
+        else:
+            return
+    raise NetlayerError(
+        f"cannot listen on {one_line(path)}: another process keeps the directory locked; "
+        "end that one or choose another directory"
+    )
+
+
+def _bind(path: str, mode: int) -> tuple[socket.socket, tuple[int, int]]:
     try:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
