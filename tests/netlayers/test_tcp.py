@@ -208,3 +208,28 @@ def test_small_messages_are_not_held_back(run, recorder):
         await server.close()
 
     run(main())
+
+
+def test_a_host_that_has_gone_is_noticed(run, recorder):
+    """The system itself asks whether the other host is still there, at both ends of a channel."""
+
+    async def main():
+        there = recorder(eof=recorder.close)
+        server = TcpTestingOnly()
+        await server.listen(lambda: there)
+        here = recorder()
+        await server.dial(server.location, here)
+        await there.opened()
+        for handler in (here, there):
+            sock = handler.channel._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                names = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+                idle, interval, count = (sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+                assert idle + interval * count == 120
+        here.close()
+        await there.lost()
+        await here.lost()
+        await server.close()
+
+    run(main())

@@ -89,6 +89,9 @@ class SocketNetlayer(BaseNetlayer):
     def _name_of(self, sock: socket.socket) -> str:
         """Return the description of a channel accepted on ``sock``."""
 
+    def _prepare(self, sock: socket.socket) -> None:
+        """Set options on the socket of a channel, dialled or accepted. Must not fail."""
+
     async def _start(self) -> Mapping[str, str] | None:
         bound = await self._bind()
         if bound is None:
@@ -106,6 +109,7 @@ class SocketNetlayer(BaseNetlayer):
         if self._closed:
             sock.close()
             self._check_open()
+        self._prepare(sock)
         channel = self._dialled_channel(handler, description)
         try:
             await adopt(sock, channel)
@@ -118,6 +122,7 @@ class SocketNetlayer(BaseNetlayer):
         if channel is None:
             sock.close()
             return
+        self._prepare(sock)
         task = asyncio.get_running_loop().create_task(adopt(sock, channel))
         self._adopting.add(task)
         task.add_done_callback(lambda task: self._adopted(task, sock, channel))
