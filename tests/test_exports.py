@@ -27,7 +27,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
     ),
     ("Promise", "Ref"),
     ("VatThread", "spawn_vat"),
-    ("Peer", "PeerSession"),
+    ("Peer", "PeerSession", "PeerSettings"),
     ("Receiver", "attach", "connect", "disconnect"),
     ("RegistryEntry", "RegistryFile", "RegistryStore"),
     ("PeerLocator", "SturdyRef", "SwissNum"),

@@ -20,6 +20,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     2.1: ("locators",),
     3.0: ("messages",),
     3.1: ("dialects",),
+    3.2: ("settings",),
     4.0: ("captp", "vat"),
     5.0: ("sturdyrefs", "loops"),
     6.0: ("netlayers",),

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hobgoblin.peer import Peer
     from hobgoblin.refs import Promise, Ref
     from hobgoblin.sessions import PeerSession
+    from hobgoblin.settings import PeerSettings
     from hobgoblin.sturdyrefs import RegistryEntry, RegistryFile, RegistryStore
     from hobgoblin.values import NULL, ErrorValue, Limits, Record, Symbol, Tagged
     from hobgoblin.vat import (
@@ -75,6 +76,7 @@ _HOME = {
         "hobgoblin.loops": "VatThread spawn_vat",
         "hobgoblin.peer": "Peer",
         "hobgoblin.sessions": "PeerSession",
+        "hobgoblin.settings": "PeerSettings",
         "hobgoblin.direct": "Receiver attach connect disconnect",
         "hobgoblin.sturdyrefs": "RegistryEntry RegistryFile RegistryStore",
         "hobgoblin.locators": "PeerLocator SturdyRef",
@@ -114,6 +116,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     # peer
     "Peer",
     "PeerSession",
+    "PeerSettings",
     # direct
     "Receiver",
     "attach",

@@ -69,6 +69,7 @@ from hobgoblin.refs import (
     Reporter,
     Watcher,
 )
+from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol, Tagged
 from hobgoblin.vat import Vat
@@ -130,6 +131,7 @@ class Connection:
         version: what the protocol is called in the handshake.
         dialect: how the peer wants to be spoken to.
         entropy: where the key of the session comes from.
+        settings_of: tells how particular peers want to be spoken to; see `Session`.
         on_opened: called when the handshake is done.
         on_severed: called once when the session has ended.
         introducer: what knows the other connections; without one nothing is handed over.
@@ -149,6 +151,7 @@ class Connection:
         version: str = "1.0",
         dialect: Dialect = DRAFT,
         entropy: Entropy = system_entropy,
+        settings_of: SettingsOf = lambda location: None,
         on_opened: Callable[[Connection], object] = lambda connection: None,
         on_severed: Callable[[Connection], object] = lambda connection: None,
         introducer: Introducer | None = None,
@@ -185,6 +188,7 @@ class Connection:
             framing=framing,
             version=version,
             dialect=dialect,
+            settings_of=settings_of,
             limits=limits,
             wake=self._wake,
             introduce=self._introduce,

@@ -31,6 +31,7 @@ __all__ = [
     "Dialect",
     "OneWay",
     "Releases",
+    "dialect_named",
     "learn",
     "one_way_octets",
     "release_octets",
@@ -76,6 +77,13 @@ DIALECTS: Final = {
 _GC_EXPORT: Final = Symbol("op:gc-export")
 _GC_ANSWER: Final = Symbol("op:gc-answer")
 _NAMES: Final = {(dialect.one_way, dialect.releases): dialect for dialect in DIALECTS.values()}
+
+
+def dialect_named(name: str) -> Dialect:
+    """Return the dialect of that name. Raises ValueError."""
+    if name not in DIALECTS:
+        raise ValueError(f"there is no dialect {name!r}; there are {', '.join(DIALECTS)}")
+    return DIALECTS[name]
 
 
 def learn(known: Dialect, label: str, *, listed: bool, bare: bool, resolution: bool) -> Dialect:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast, overload
 
 from hobgoblin.captp import SessionState
@@ -18,7 +18,7 @@ from hobgoblin.captp.handoffs import sign_give
 from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
 from hobgoblin.connection import Connection, Tap
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entropy
-from hobgoblin.dialects import DIALECTS, LEARNING
+from hobgoblin.dialects import LEARNING, dialect_named
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import spawn_vat
@@ -26,6 +26,7 @@ from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
 from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
 from hobgoblin.sessions import PeerSession
+from hobgoblin.settings import PeerSettings, Settings, settings_of
 from hobgoblin.sturdyrefs import Bootstrap, Registry, RegistryStore
 from hobgoblin.sturdyrefs.bootstrap import Guesses
 from hobgoblin.sturdyrefs.registry import moment
@@ -77,6 +78,8 @@ class Peer:
         version: what the protocol is called in the handshake.
         dialect: which of the `hobgoblin.dialects` the others speak; by default, each session
             finds out from what it hears.
+        settings: how particular peers want to be spoken to, by their locators or URIs; or a function
+            that tells for any locator. A peer that comes to us is asked about by what it claims to be.
         entropy: where swiss numbers, the ids of gifts and the keys of sessions come from.
         may_dial: tells whether a peer may be dialled because another one has handed over a
             reference to an object of it. What you `enliven` yourself is not asked about.
@@ -96,6 +99,7 @@ class Peer:
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
         dialect: str | None = None,
+        settings: Settings = MappingProxyType({}),
         entropy: Entropy = system_entropy,
         may_dial: Callable[[PeerLocator], bool] = lambda locator: True,
         tap: Tap | None = None,
@@ -112,9 +116,8 @@ class Peer:
         self._name = name
         self._limits = limits
         self._version = version
-        if dialect is not None and dialect not in DIALECTS:
-            raise ValueError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}")
-        self._dialect = LEARNING if dialect is None else DIALECTS[dialect]
+        self._dialect = LEARNING if dialect is None else dialect_named(dialect)
+        self._settings = settings_of(settings)
         self._tap = tap
         self._on_session = on_session
         self._entropy = entropy
@@ -437,6 +440,7 @@ class Peer:
             version=self._version,
             dialect=self._dialect,
             entropy=self._entropy,
+            settings_of=self._settings_of,
             on_opened=self._opened,
             on_severed=self._severed,
             introducer=self,
@@ -445,6 +449,13 @@ class Peer:
         self._unopened[connection] = None
         self._desks[connection] = desk
         return connection
+
+    def _settings_of(self, locator: PeerLocator) -> PeerSettings | None:
+        try:
+            return self._settings(locator)
+        except Exception:
+            logger.exception("settings failed; %r is spoken to like the others", locator)
+            return None
 
     def _reach(self, locator: PeerLocator, bootstrap: Promise[Any]) -> None:
         """Resolve ``bootstrap`` to the other peer's, over the session there is or a new one."""

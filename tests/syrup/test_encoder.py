@@ -213,3 +213,14 @@ class TestEncoders:
 
         with pytest.raises(SyrupError, match="more values"):
             encode(growing, encoders={type(None): grow})
+
+
+def test_negative_zero_can_be_written_as_zero():
+    class Mine(float):
+        pass
+
+    zero, value = encode(0.0), [-0.0, Mine(-0.0), {"a": (-0.0,)}, Record(Symbol("r"), (-0.0,)), -1.0]
+    assert encode(value, negative_zero=False) == encode(
+        [0.0, 0.0, {"a": (0.0,)}, Record(Symbol("r"), (0.0,)), -1.0]
+    )
+    assert encode(-0.0) != zero == encode(-0.0, negative_zero=False)

@@ -42,6 +42,7 @@ from hobgoblin.dialects import (
     Dialect,
     OneWay,
     Releases,
+    dialect_named,
     learn,
     one_way_octets,
     release_octets,
@@ -63,6 +64,7 @@ from hobgoblin.messages import (
     listen_octets,
 )
 from hobgoblin.refs import ROUTE_ANSWER, Promise, Ref, RemoteRef, Sink
+from hobgoblin.settings import PeerSettings, SettingsOf
 from hobgoblin.syrup import NEED_MORE, Framing, encode, frame, open_decoder
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 
@@ -132,6 +134,8 @@ class Session:
         introduce: called while a message is written that holds a reference of another session:
             returns the certificate that lets the peer get it from its home, or ``None`` if it is
             to be reached through us.
+        settings_of: called with whom we dialled, or else with the location in the hello before that is
+            believed: returns how that peer wants to be spoken to, if not as said above.
         admit: called with the location and the key of a valid hello before it is answered: returns
             why this session must not be, or ``None``.
     """
@@ -153,6 +157,7 @@ class Session:
         wake: Callable[[], object] = lambda: None,
         dialect: Dialect = DRAFT,
         introduce: Callable[[RemoteRef], DescSigEnvelope | None] = lambda target: None,
+        settings_of: SettingsOf = lambda location: None,
         admit: Callable[[PeerLocator, PublicKey], str | None] = lambda location, key: None,
     ) -> None:
         self.state = SessionState.HANDSHAKE
@@ -170,6 +175,8 @@ class Session:
         self._dialled = dialled
         self._initiator = dialled is not None if initiator is None else initiator
         self._version = version
+        self._negative_zero = True
+        self._settings_of = settings_of
         self._limits = limits
         self._admit = admit
         self._argument_limits = _argument_limits(limits)
@@ -194,8 +201,10 @@ class Session:
             OpGcExports: self._handle_op_gc_exports,
             OpGcAnswers: self._handle_op_gc_answers,
         }
+        if dialled is not None:
+            self._adapt(settings_of(dialled))
         if self._initiator:
-            self._write(hello(keys, location, version))
+            self._write(hello(keys, location, self._version))
 
     def __repr__(self) -> str:
         return f"<Session {self.state.value} {self.stats().tables}>"
@@ -388,6 +397,8 @@ class Session:
         raise ProtocolError("a second op:start-session")
 
     def _handle_op_start_session(self, op: OpStartSession) -> None:
+        if self._dialled is None:
+            self._adapt(self._settings_of(op.acceptable_location))
         check_hello(op, self._keys, self.location, self._version, self._dialled, self.proved)
         refusal = self._admit(op.acceptable_location, op.session_pubkey)
         if refusal is not None:
@@ -401,6 +412,16 @@ class Session:
         self.peer_key = op.session_pubkey
         self.session_id = session_id(self._keys.public.public_id, op.session_pubkey.public_id)
         self._events.append(Opened(self.peer_location, self.peer_key, self.session_id))
+
+    def _adapt(self, settings: PeerSettings | None) -> None:
+        """Speak as this peer wants to be spoken to."""
+        if settings is None:
+            return
+        self._negative_zero = settings.negative_zero
+        if settings.version is not None:
+            self._version = settings.version
+        if settings.dialect is not None:
+            self.dialect = dialect_named(settings.dialect)
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
         target = self._ours(op.to_desc)
@@ -505,7 +526,12 @@ class Session:
 
     def _encode(self, value: object, limits: Limits) -> bytes:
         try:
-            return encode(value, encoders=self._crossing.encoders, limits=limits)
+            return encode(
+                value,
+                encoders=self._crossing.encoders,
+                limits=limits,
+                negative_zero=self._negative_zero,
+            )
         except SyrupError as error:
             self._exports.roll_back()
             raise NotPassable(error.problem, _argument_path(error.path, value)) from None

@@ -38,6 +38,8 @@ _Frame: TypeAlias = tuple[Iterator[Any], _Container, bytes]
 
 _NO_ENCODERS: Final[Encoders] = MappingProxyType({})
 _CONTAINERS: Final = frozenset((Record, tuple, list, dict, MappingProxyType, SyrupSet))
+_NEGATIVE_ZERO: Final = double(-0.0)
+_ZERO: Final = double(0.0)
 _SMALL: Final = tuple(b"%d+" % number for number in range(100))
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
 _TOO_LARGE: Final = "the message is larger than the limit"
@@ -49,11 +51,13 @@ def encode(
     encoders: Encoders = _NO_ENCODERS,
     key_order: KeyOrder = KeyOrder.DECODED,
     limits: Limits = DEFAULT_LIMITS,
+    negative_zero: bool = True,
 ) -> bytes:
     """Return the Syrup encoding of a value.
 
     ``encoders`` are asked about types that Syrup has not; octets that one returns are taken as
     they are and count as one value. ``limits`` are those that `decode` would hold the result to.
+    Without ``negative_zero`` it writes ``0.0`` for ``-0.0``, for readers that know no such number.
 
     Raises `SyrupError` for a value that has no encoding or passes a limit: it names the path and
     the type, never the value. What an encoder raises passes through.
@@ -87,7 +91,7 @@ def encode(
                 elif item is False:
                     part = b"f"
                 elif type(item) is float:
-                    part = double(item)
+                    part = double(item if item or negative_zero else 0.0)
                 else:
                     inner: Plain = item if type(item) in _CONTAINERS else substitute(item, encoders, digits)
                     if type(inner) is not bytes:
@@ -126,7 +130,7 @@ def encode(
                         stack.append(outer)
                         write(head)
                         break
-                    part = inner
+                    part = inner if negative_zero or inner != _NEGATIVE_ZERO else _ZERO
                 write(part)
                 if len(part) >= _LARGE:
                     counted += len(part)
