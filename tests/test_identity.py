@@ -531,13 +531,12 @@ class TestEveryInterleaving:
             drawn += 1
             return sha256(f"{drawn}".encode()).digest()[:count]
 
-        monkeypatch.setattr("hobgoblin.connection.system_entropy", entropy)
         monkeypatch.setattr("hobgoblin.connection.RELEASE_SECONDS", 3600.0)
         survivors = set[bool]()
 
         async def one_path(schedule: Schedule) -> bool:
             wires = Wires(proves)
-            one, two = Peer(Wired(wires, "one"), name="one"), Peer(Wired(wires, "two"), name="two")
+            one, two = (Peer(Wired(wires, name), name=name, entropy=entropy) for name in ("one", "two"))
             await one.start()
             await two.start()
             one.vat._slice = two.vat._slice = 3600.0  # what is written at once must not depend on the time

@@ -193,6 +193,24 @@ def test_the_end_is_told_after_what_waited_has_broken(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_session_may_be_closed_as_soon_as_it_opens(tmp_path: Path) -> None:
+    async def main() -> None:
+        told = Told()
+
+        def refuse(session: PeerSession) -> None:
+            told(session)
+            session.close("not now")
+
+        async with Peer(netlayers.Unix(tmp_path / "s"), on_session=refuse) as server:
+            async with Peer(netlayers.Unix()) as client:
+                with pytest.raises(hob.SessionSevered, match="not now"):
+                    await client.enliven(server.publish(server.spawn(Counter)), Counter).add(1)
+            assert [because for _, because in told.events] == [None, "not now"]
+            assert server.sessions == []
+
+    run(main)
+
+
 def test_channels_that_never_became_sessions_are_not_told_of(tmp_path: Path) -> None:
     async def main() -> None:
         told = Told()

@@ -172,6 +172,7 @@ class Connection:
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = 0
+        self._carrying_out = False
         self._watchers: dict[Watcher, None] = {}
         self.severed_because: str | None = None
         self.keys = KeyPair.from_seed(entropy(32))
@@ -350,8 +351,15 @@ class Connection:
         self._flush()
 
     def _carry_out(self) -> None:
-        for event in self.session.events_received():
-            self._event(event)
+        # Whoever is told of an event may close this: the end then comes after what came in before it.
+        if not self._carrying_out:
+            self._carrying_out = True
+            try:
+                while events := self.session.events_received():
+                    for event in events:
+                        self._event(event)
+            finally:
+                self._carrying_out = False
 
     def _event(self, event: Event) -> None:
         match event:
@@ -416,7 +424,8 @@ class Connection:
         self._on_severed(self)
 
     def _severance(self) -> SessionSevered:
-        return SessionSevered(f"the session has ended: {self.severed_because}")
+        # The session's own word: it may have ended in the middle of events that are still to be carried out.
+        return SessionSevered(f"the session has ended: {self.session.severed_because}")
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

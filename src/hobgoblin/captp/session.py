@@ -168,6 +168,7 @@ class Session:
         self.peer_key: PublicKey | None = None
         self.session_id = b""
         self.dialect = dialect
+        self.severed_because: str | None = None
         self.abort_reason: str | None = None
         self._keys = keys
         self._sink = sink
@@ -508,6 +509,7 @@ class Session:
 
     def _sever(self, reason: str) -> None:
         self.state = SessionState.SEVERED
+        self.severed_because = reason
         self._deadline = None
         # A reference that somebody still holds keeps the session, but not half a message.
         self._decoder = open_decoder(Framing.RAW)
