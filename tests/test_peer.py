@@ -246,6 +246,34 @@ class TestCalls:
 
         run(main)
 
+    def test_calls_that_wait_for_a_call_that_waits_set_out_with_it(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            async with pair_over("memory", tmp_path) as (server, client):
+                garage = await client.enliven(server.publish(server.spawn(Garage)), Garage)
+                first, first_resolver = await client.vat.run(hob.new_promise)
+                made = first.make_car("blue")
+                follower, follower_resolver = await client.vat.run(hob.new_promise)
+                await follower_resolver.fulfill(made)
+                driven = follower.drive()
+                await first_resolver.fulfill(garage)
+                assert await driven == "a blue car drives"
+
+        run(main)
+
+    def test_t34_a_chain_of_ten_thousand_calls_sets_out_at_once(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            async with pair_over("memory", tmp_path) as (server, client):
+                car = await client.enliven(server.publish(server.spawn(Car, "red")), Car)
+                promise, resolver = await client.vat.run(hob.new_promise)
+                last = promise
+                for _ in range(10_000):
+                    last = last.itself()
+                driven = last.drive()
+                await resolver.fulfill(car)
+                assert await driven == "a red car drives"
+
+        run(main)
+
     def test_names_that_python_spells_otherwise(self, tmp_path: Path) -> None:
         async def main() -> None:
             async with pair_over("unix", tmp_path) as (server, client):

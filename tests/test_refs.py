@@ -461,6 +461,19 @@ class TestRoutes:
 
         in_vat(main)
 
+    def test_messages_that_waited_for_a_follower_go_to_what_it_follows(self) -> None:
+        async def main(vat: Vat) -> None:
+            wire = Wire(vat)
+            follower: Any = Promise(vat)
+            answer: Any = Promise(vat)
+            follower.first()
+            follower._resolve(answer)
+            follower.second()
+            answer._set_route(wire, ROUTE_ANSWER, 7)
+            assert [message.target for message in wire.sent] == [answer, answer]
+
+        in_vat(main)
+
     @pytest.mark.parametrize("before", [True, False])
     def test_the_peer_is_asked_once_how_an_imported_promise_settles(self, before: bool) -> None:
         async def main(vat: Vat) -> None:

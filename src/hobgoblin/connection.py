@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -166,6 +167,9 @@ class Connection:
         self._tap = tap
         # Gifts that the message being written promises: they are deposited once it exists.
         self._deposits: list[Message] = []
+        # A message is being written; those that had waited for its answer's way come next.
+        self._delivering = False
+        self._next: deque[Message] = deque()
         self._handoffs = 0
         self._channel: Channel | None = None
         self._flush_due = False
@@ -307,6 +311,22 @@ class Connection:
             watcher.severed(self._severance())
 
     def _deliver(self, message: Message) -> None:
+        """Write a message, then those that waited for a way to its answer, and so on.
+
+        Iterative: a peer decides how many calls it pipelines one on another.
+        """
+        if self._delivering:
+            self._next.append(message)
+            return
+        self._delivering = True
+        try:
+            self._deliver_one(message)
+            while self._next:
+                self._deliver_one(self._next.popleft())
+        finally:
+            self._delivering = False
+
+    def _deliver_one(self, message: Message) -> None:
         try:
             self._write(message.target, message.args, message.answer)
         except SessionSevered:
@@ -317,7 +337,7 @@ class Connection:
             if args == message.args:
                 message.fail(error)
             else:
-                self._deliver(Message(message.target, args, message.answer, message.home, message.site))
+                self._deliver_one(Message(message.target, args, message.answer, message.home, message.site))
 
     def _write(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
         try:

@@ -145,6 +145,8 @@ class Promise(Ref, Generic[T_co]):
             self._queue = None
             self._used = True
             for message in queue:
+                # It may have been sent to a promise that follows this one.
+                message.target = self
                 route.accept(message)
 
     # Settling
