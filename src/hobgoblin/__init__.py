@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LocatorError,
         NetlayerError,
         NoSuchMethod,
+        NoSuchPart,
         NotATarget,
         NotInVat,
         NotNear,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         send,
         send_only,
         spawn,
+        untag,
     )
 
     __version__: str
@@ -70,7 +72,8 @@ _HOME = {
     name: module
     for module, names in {
         "hobgoblin.vat": (
-            "Actor Function Resolver Vat become method near new_promise on on_sever send send_only spawn"
+            "Actor Function Resolver Vat become method near new_promise on on_sever send send_only spawn "
+            "untag"
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
@@ -83,9 +86,9 @@ _HOME = {
         "hobgoblin.crypto": "SwissNum",
         "hobgoblin.values": "NULL ErrorValue Limits Record Symbol Tagged",
         "hobgoblin.errors": (
-            "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NotATarget "
-            "NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError RemoteRefused "
-            "SessionSevered StoreError SyrupError VatStopped"
+            "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NoSuchPart "
+            "NotATarget NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError "
+            "RemoteRefused SessionSevered StoreError SyrupError VatStopped"
         ),
     }.items()
     for name in names.split()
@@ -107,6 +110,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "send",
     "send_only",
     "spawn",
+    "untag",
     # refs
     "Promise",
     "Ref",
@@ -144,6 +148,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "LocatorError",
     "NetlayerError",
     "NoSuchMethod",
+    "NoSuchPart",
     "NotATarget",
     "NotInVat",
     "NotNear",

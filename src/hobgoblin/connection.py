@@ -62,17 +62,19 @@ from hobgoblin.refs import (
     BROKEN,
     PENDING,
     ROUTE_RELAY,
+    ROUTE_SELECTED,
     Follower,
     Message,
     Promise,
     Ref,
     RemoteRef,
     Reporter,
+    Selection,
     Watcher,
 )
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol, Tagged
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 from hobgoblin.vat import Vat
 
 __all__ = ["Connection", "Introducer", "Tap"]
@@ -276,13 +278,16 @@ class Connection:
             # A question belongs to this thread; the sender's promise follows it, and what is sent
             # to that promise meanwhile follows the question.
             question: Promise[Any] = Promise(self._vat, message.site)
-            question._listen(Follower(answer))
-            message = Message(message.target, message.args, question, message.home, message.site)
+            kind = ROUTE_SELECTED
+            if type(message) is Message:
+                kind = ROUTE_RELAY
+                question._listen(Follower(answer))
+            message = message.asked_for(question)
             relay = _Relay(self._vat, question)
             if answer._at.host.here():
-                answer._set_route(relay, ROUTE_RELAY, 0)
+                answer._set_route(relay, kind, 0)
             else:
-                answer._at.host.post(answer._set_route, relay, ROUTE_RELAY, 0)
+                answer._at.host.post(answer._set_route, relay, kind, 0)
         self._host.post(self._deliver, message)
 
     def listen(self, promise: Promise[Any]) -> None:
@@ -328,7 +333,11 @@ class Connection:
 
     def _deliver_one(self, message: Message) -> None:
         try:
-            self._write(message.target, message.args, message.answer)
+            if isinstance(message, Selection):
+                self.session.select(message.target, message.selector, message.untag, message.answer)
+                self._flush_soon()
+            else:
+                self._write(message.target, message.args, message.answer)
         except SessionSevered:
             message.fail(self._severance())
         except NotPassable as error:
@@ -418,10 +427,11 @@ class Connection:
 
     def _selected(self, event: Selected) -> None:
         event.answer._listen_here(_Report(self, None))
+        selection = Selection(event.receiver, event.selector, event.untag, event.answer, self._vat, None)
         if type(event.receiver) is Promise:
-            event.receiver._listen(_Selection(event))  # pyright: ignore[reportUnknownMemberType]
+            selection.dispatch()
         else:
-            event.answer._break_here(_wrong_shape(event))
+            selection.meet(event.receiver)
 
     def _opened(self) -> None:
         self._cancel_deadline()
@@ -601,48 +611,6 @@ class _Report(Reporter):
 
 
 @final
-class _Selection:
-    """Picks a part of what a promise settles to (op:get, op:index, op:untag)."""
-
-    __slots__ = ("event",)
-
-    def __init__(self, event: Selected) -> None:
-        self.event = event
-
-    def settled(self, promise: Promise[Any]) -> None:
-        event = self.event
-        if promise._state == BROKEN:
-            event.answer._break(promise._value)
-            return
-        found = _select(promise._value, event.selector, event.untag)
-        if found is _NOTHING:
-            event.answer._break(_wrong_shape(event))
-        else:
-            event.answer._resolve(found)
-
-
-_NOTHING = object()
-
-
-def _select(value: object, selector: str | int, untag: bool) -> object:
-    if untag:
-        return value.value if type(value) is Tagged and value.tag == selector else _NOTHING
-    if type(selector) is str:
-        if not isinstance(value, Mapping):
-            return _NOTHING
-        return cast("Mapping[str, object]", value).get(selector, _NOTHING)
-    if type(value) is tuple and type(selector) is int:
-        items = cast("tuple[object, ...]", value)
-        return items[selector] if selector < len(items) else _NOTHING
-    return _NOTHING
-
-
-def _wrong_shape(event: Selected) -> Refused:
-    kind = "tag" if event.untag else "field" if type(event.selector) is str else "index"
-    return Refused(f"no such {kind}")
-
-
-@final
 class _Relay:
     """The way to a question that belongs to the thread of a connection, from another thread."""
 
@@ -657,7 +625,8 @@ class _Relay:
         self.question._accept(message)
 
     def listen(self, promise: Promise[Any]) -> None:
-        """The question tells its follower by itself."""
+        # Only of selections. Other questions have their follower from the start.
+        self.question._listen(Follower(promise))
 
 
 def _received_reason(reason: object) -> BaseException:

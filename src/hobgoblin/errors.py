@@ -20,7 +20,8 @@
     └── Refused               a failure meant for the caller; subclass it for your own
         ├── NoSuchMethod      the target declares no such method
         ├── BadArguments      the arguments do not fit the method
-        └── NotATarget        a message was sent to plain data
+        ├── NotATarget        a message was sent to plain data
+        └── NoSuchPart        the value of a promise has no such field, item or tag
 
 `Refused` and its subclasses cross a session with their message. Of every other exception the
 caller on another machine learns an error id and nothing else.
@@ -33,6 +34,7 @@ __all__ = [
     "LocatorError",
     "NetlayerError",
     "NoSuchMethod",
+    "NoSuchPart",
     "NotATarget",
     "NotInVat",
     "NotNear",
@@ -148,3 +150,7 @@ class BadArguments(Refused, TypeError):
 
 class NotATarget(Refused, TypeError):
     """A message was sent to a promise that turned out to be plain data."""
+
+
+class NoSuchPart(Refused, LookupError):
+    """``promise["field"]`` and the like: what the promise turned out to be has no such part."""

@@ -43,6 +43,7 @@ __all__ = [
     "deliver_octets",
     "is_position",
     "listen_octets",
+    "select_octets",
 ]
 
 MAX_POSITION: Final = 2**53 - 1
@@ -501,3 +502,8 @@ def deliver_octets(to: bytes, args: bytes, answer: int, resolver: int) -> bytes:
 def listen_octets(to: bytes, resolver: int) -> bytes:
     """Encode op:listen for a target that is encoded already."""
     return b"<9'op:listen%b<18'desc:import-object%d+>f>" % (to, resolver)
+
+
+def select_octets(label: bytes, receiver: bytes, selector: bytes, answer: int) -> bytes:
+    """Encode op:get, op:index or op:untag for a receiver and a selector that are encoded already."""
+    return b"<%d'%b%b%b%d+>" % (len(label), label, receiver, selector, answer)

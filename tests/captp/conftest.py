@@ -25,7 +25,7 @@ from hobgoblin.crypto import KeyPair
 from hobgoblin.errors import BrokenPromise, NotPassable, RemoteError, SessionSevered
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import ENCODERS
-from hobgoblin.refs import BROKEN, LocalRef, Message, Promise
+from hobgoblin.refs import BROKEN, LocalRef, Message, Promise, Selection
 from hobgoblin.syrup import Framing, encode, frame
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue
 
@@ -120,6 +120,11 @@ class Owner:
     def send_only(self, target, *args):
         Message(target, args, None, self, None).dispatch()
 
+    def select(self, promise, selector, untag, site=None):
+        answer = Promise(self, site)
+        Selection(promise, selector, untag, answer, self, site).dispatch()
+        return answer
+
     def unheard(self, error, site, what):
         self.reports.append(error)
 
@@ -130,7 +135,10 @@ class Owner:
             self.inbox.append(message)
             return
         try:
-            self.session.deliver(message.target, message.args, message.answer)
+            if type(message) is Selection:
+                self.session.select(message.target, message.selector, message.untag, message.answer)
+            else:
+                self.session.deliver(message.target, message.args, message.answer)
         except (SessionSevered, NotPassable) as error:
             message.fail(error)
 
@@ -182,10 +190,8 @@ class Owner:
                     target._listen_here(Report(self, resolver))
                 else:
                     self.tell(resolver, BREAK, ErrorValue("not a promise"))
-            case Selected(receiver, selector, _, answer):
-                part = Promise(self)
-                receiver._listen_here(Part(part, selector))
-                answer._resolve_here(part)
+            case Selected(receiver, selector, untag, answer):
+                Selection(receiver, selector, untag, answer, self, None).dispatch()
             case Severed(reason, orphans):
                 for promise in orphans:
                     promise._break_here(SessionSevered(reason))
@@ -211,17 +217,6 @@ class Report:
             self.owner.tell(self.resolver, BREAK, reason)
         else:
             self.owner.tell(self.resolver, FULFILL, promise._value)
-
-
-class Part:
-    def __init__(self, part, selector):
-        self.part, self.selector = part, selector
-
-    def settled(self, promise):
-        try:
-            self.part._resolve_here(promise._value[self.selector])
-        except (LookupError, TypeError):
-            self.part._break_here(BrokenPromise("no such part"))
 
 
 class Pair:

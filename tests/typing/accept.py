@@ -1,11 +1,13 @@
 """What both type checkers must accept, and what they must infer."""
 
 import asyncio
-from typing import assert_type
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_type
 
 from hobgoblin.loops import VatThread, spawn_vat
 from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
+from hobgoblin.values import Tagged
 from hobgoblin.vat import (
     Actor,
     Function,
@@ -17,6 +19,7 @@ from hobgoblin.vat import (
     on,
     send_only,
     spawn,
+    untag,
 )
 
 
@@ -75,6 +78,54 @@ class Door(Actor):
 
     @method
     def open(self, wide: bool) -> list[int]: ...  # type: ignore[empty-body]
+
+
+class Showroom(Actor):
+    """Results of which parts can be asked for."""
+
+    @method
+    def cars(self) -> dict[str, list[Car]]: ...  # type: ignore[empty-body]
+
+    @method
+    def prices(self) -> Mapping[str, int]: ...  # type: ignore[empty-body]
+
+    @method
+    def queue(self) -> Sequence[Promise[int]]: ...  # type: ignore[empty-body]
+
+    @method
+    async def row(self) -> tuple[Car, ...]: ...  # type: ignore[empty-body]
+
+    @method
+    def pair(self) -> tuple[str, int]: ...  # type: ignore[empty-body]
+
+    @method
+    def mixed(self) -> dict[str, Any]: ...  # type: ignore[empty-body]
+
+    @method
+    def whatever(self) -> Any: ...
+
+    @method
+    def weight(self) -> Tagged: ...  # type: ignore[empty-body]
+
+
+async def parts(showroom: Showroom) -> None:
+    assert_type(showroom.cars()["red"], Promise[list[Car]])
+    assert_type(showroom.cars()["red"][0], Car)
+    assert_type(showroom.cars()["red"][0].drive(), Promise[str])
+    assert_type(await showroom.cars()["red"][0], Car)
+    assert_type(showroom.prices()["red"], Promise[int])
+    assert_type(await showroom.prices()["red"], int)
+    assert_type(showroom.queue()[0], Promise[int])
+    assert_type(await showroom.queue()[0], int)
+    assert_type(showroom.row()[1].doors(), Promise[int])
+    assert_type(await showroom.pair()[0], str | int)
+    assert_type(showroom.mixed()["anything"], Any)
+    showroom.mixed()["anything"].drive()
+    showroom.whatever()["anything"][0].drive()
+    assert_type(untag(showroom.weight(), "kg"), Promise[Any])
+    untag(showroom.mixed()["weight"], "kg")
+    untag(showroom.weight(), "kg")["net"].drive()
+    on(showroom.prices()["red"], lambda price: price + 1)
 
 
 def double(x: int) -> int:

@@ -2,7 +2,8 @@
 
 from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
-from hobgoblin.vat import Actor, Resolver, Vat, method, near, send_only, spawn
+from hobgoblin.values import Tagged
+from hobgoblin.vat import Actor, Resolver, Vat, method, near, send_only, spawn, untag
 
 
 class Car(Actor):
@@ -25,6 +26,36 @@ class Factory(Actor):
     @method
     def make_car(self, company: str, model: str) -> Car:
         return spawn(Car, company)
+
+
+class Showroom(Actor):
+    @method
+    def cars(self) -> dict[str, list[Car]]: ...  # type: ignore[empty-body]
+
+    @method
+    def weight(self) -> Tagged: ...  # type: ignore[empty-body]
+
+    @method
+    def text(self) -> str: ...  # type: ignore[empty-body]
+
+    @method
+    def octets(self) -> bytes: ...  # type: ignore[empty-body]
+
+
+async def parts(showroom: Showroom) -> None:
+    showroom["cars"]  # E
+    showroom.cars()[0]  # E
+    showroom.cars()["red"]["blue"]  # E
+    showroom.cars()["red"][0].fly()  # E
+    showroom.cars()["red"][0]["color"]  # E
+    showroom.cars()["red"][0:1]  # E
+    showroom.text()[0]  # E
+    showroom.octets()[0]  # E
+    wrong: Promise[int] = showroom.cars()["red"]  # E
+    untag(showroom.cars(), "kg")  # E
+    untag(showroom.weight(), 5)  # E
+    untag(showroom.weight())  # E
+    print(wrong)
 
 
 def double(x: int) -> int:

@@ -32,8 +32,8 @@ from hobgoblin.messages import (
 from hobgoblin.refs import (
     FULFILLED,
     PENDING,
-    ROUTE_ANSWER,
     ROUTE_IMPORT,
+    ROUTE_SELECTED,
     LocalRef,
     Promise,
     Ref,
@@ -170,13 +170,15 @@ class Crossing:
         """Drop everything; return the pending promises that only the peer could have settled."""
         orphans: list[Ref] = [entry.settles for entry in self.exports.clear() if entry.settles is not None]
         orphans.extend(self.imports.living())
+        # Other questions have a resolver among the exports.
+        orphans.extend([part for part in self.questions.living() if part._route_kind == ROUTE_SELECTED])
         self.imports.clear()
         self.questions.clear()
         self.answers.clear()
         self.certificates.clear()
         self._dropped_imports.clear()
         self._dropped_questions.clear()
-        # A promise that is listened to is in both tables.
+        # A promise that is listened to is in two tables.
         pending = [orphan for orphan in dict.fromkeys(orphans) if _is_pending(orphan)]
         return cast("list[Promise[Any]]", pending)
 
@@ -196,9 +198,9 @@ class Crossing:
             if target._sink is self._sink:
                 return b"<11'desc:export%d+>" % target._pos
         elif type(target) is Promise and target._route is self._sink:
-            if target._route_kind == ROUTE_ANSWER:
-                return b"<11'desc:answer%d+>" % target._pos
-            return b"<11'desc:export%d+>" % target._pos
+            if target._route_kind == ROUTE_IMPORT:
+                return b"<11'desc:export%d+>" % target._pos
+            return b"<11'desc:answer%d+>" % target._pos
         raise ValueError(f"{target!r} is not behind this session")
 
     def new_answer(self, pos: int) -> Promise[Any]:

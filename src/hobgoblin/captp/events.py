@@ -76,7 +76,7 @@ class Introduced:
 
 @dataclass(slots=True)
 class Answered:
-    """A question of ours, or a promise of theirs that we listened to, was fulfilled."""
+    """A question of ours, or a promise that we listened to, was fulfilled."""
 
     promise: Promise[Any]
     value: object
@@ -84,7 +84,7 @@ class Answered:
 
 @dataclass(slots=True)
 class Broke:
-    """A question of ours, or a promise of theirs that we listened to, broke. ``reason`` is data.
+    """A question of ours, or a promise that we listened to, broke. ``reason`` is data.
 
     It breaks as well when the peer gives back the resolver unused: then nobody can settle it.
     """

@@ -62,8 +62,9 @@ from hobgoblin.messages import (
     OpUntag,
     deliver_octets,
     listen_octets,
+    select_octets,
 )
-from hobgoblin.refs import ROUTE_ANSWER, Promise, Ref, RemoteRef, Sink
+from hobgoblin.refs import ROUTE_ANSWER, ROUTE_SELECTED, Promise, Ref, RemoteRef, Sink
 from hobgoblin.settings import PeerSettings, SettingsOf
 from hobgoblin.syrup import NEED_MORE, Framing, encode, frame, open_decoder
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
@@ -308,12 +309,40 @@ class Session:
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
 
+    def select(self, receiver: Ref, selector: str | int, untag: bool, answer: Promise[Any]) -> None:
+        """Ask the peer to make ``answer`` a part of what a promise behind this session settles to.
+
+        Such a question names no resolver. What is sent to ``answer`` travels right behind; how it
+        settles the peer tells once it is asked, with `listen`: the promise does so by itself when
+        somebody listens to it.
+
+        Args:
+            receiver: a promise that came from this session.
+            selector: the name of a field, the index of an item or, with ``untag``, a tag.
+            untag: whether to ask for the value that has this tag.
+            answer: a promise of the sink's host.
+
+        Raises:
+            SessionSevered: the session is over, or not open yet.
+            NotPassable: the message is larger than the limits. Nothing has changed then.
+            ValueError: the receiver did not come from this session.
+        """
+        self._require_open()
+        to = self._crossing.target(receiver)
+        octets = self._encode(selector, self._argument_limits)
+        label = b"op:untag" if untag else b"op:get" if type(selector) is str else b"op:index"
+        question = self._next_question
+        self._send(select_octets(label, to, octets, question))
+        self._next_question = question + 1
+        self._crossing.questions.add(question, answer)
+        answer._set_route(self._sink, ROUTE_SELECTED, question)
+
     def listen(self, promise: Promise[Any]) -> None:
         """Ask the peer how one of its promises settles; an `Answered` or `Broke` event will tell.
 
         Raises:
             SessionSevered: the session is over, or not open yet.
-            ValueError: the promise did not come from this session.
+            ValueError: the promise is none of this session's.
         """
         self._require_open()
         to = self._crossing.target(promise)

@@ -29,6 +29,7 @@ from hobgoblin.refs.contracts import (
     ROUTE_IMPORT,
     ROUTE_NONE,
     ROUTE_RELAY,
+    ROUTE_SELECTED,
     Home,
     Host,
     Listener,
@@ -42,13 +43,13 @@ from hobgoblin.refs.contracts import (
 from hobgoblin.refs.message import (
     Message,
     call_site,
+    not_a_target,
     verb_of,
     with_keywords,
 )
 from hobgoblin.refs.promise import (
     Follower,
     Promise,
-    not_a_target,
 )
 from hobgoblin.refs.reference import (
     BoundSend,
@@ -56,6 +57,7 @@ from hobgoblin.refs.reference import (
     Ref,
     RemoteRef,
 )
+from hobgoblin.refs.selection import Selection
 
 __all__ = [
     "BROKEN",
@@ -66,6 +68,7 @@ __all__ = [
     "ROUTE_IMPORT",
     "ROUTE_NONE",
     "ROUTE_RELAY",
+    "ROUTE_SELECTED",
     "BoundSend",
     "Follower",
     "Home",
@@ -78,6 +81,7 @@ __all__ = [
     "RemoteRef",
     "Reporter",
     "Route",
+    "Selection",
     "Sink",
     "Site",
     "Watcher",

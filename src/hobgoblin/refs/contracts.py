@@ -28,8 +28,10 @@ BROKEN: Final = 3
 
 ROUTE_NONE: Final = 0
 ROUTE_ANSWER: Final = 1
-ROUTE_IMPORT: Final = 2
-ROUTE_RELAY: Final = 3
+ROUTE_RELAY: Final = 2
+# The decider of these tells how they settle only when it is asked.
+ROUTE_IMPORT: Final = 3
+ROUTE_SELECTED: Final = 4
 
 
 class Host(Protocol):
@@ -58,6 +60,12 @@ class Home(Protocol):
         """Send from this home, within its open turn if there is one."""
         ...
 
+    def select(
+        self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
+    ) -> Promise[Any]:
+        """Ask for a part of what a promise settles to, within the open turn if there is one."""
+        ...
+
     def accept(self, message: Message) -> None:
         """Take a message for one of this home's objects. Any thread."""
         ...
@@ -74,7 +82,7 @@ class Route(Protocol):
     """Where messages to a promise may go before it settles."""
 
     def accept(self, message: Message) -> None:
-        """Take a message for an object or a promise behind this session. Any thread."""
+        """Take a message for an object or a promise behind this sink, or a selection. Any thread."""
         ...
 
     def listen(self, promise: Promise[Any]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
+from hobgoblin.errors import NotATarget
 from hobgoblin.refs.contracts import Home, Site
 from hobgoblin.values import Keyword, Symbol
 
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from hobgoblin.refs.reference import Ref
 
 
-@final
 class Message:
     """A message under way: what it carries, and who is told of the outcome.
 
     ``args`` has passed by copy already; a method call carries its name as a symbol in front.
-    ``answer`` is ``None`` when nobody asked; failures then go to ``home``.
+    ``answer`` is ``None`` when nobody asked; failures then go to ``home``. `Selection` is the one
+    subclass: what travels alike, and is for a value instead of an object.
     """
 
     __slots__ = ("answer", "args", "home", "site", "target")
@@ -40,6 +41,22 @@ class Message:
     def dispatch(self) -> None:
         """Set out on the way to the target."""
         self.target._accept(self)
+
+    def asked_for(self, answer: Promise[Any]) -> Message:
+        """Return this message with another answer."""
+        return Message(self.target, self.args, answer, self.home, self.site)
+
+    def find(self, value: object) -> object:
+        """Return what the answer becomes if the target is ``value``, which a `Selection` looks into.
+
+        Raises:
+            Refused: always, for ``value`` is plain data and this a message to an object.
+        """
+        raise not_a_target(value)
+
+    def meet(self, value: object) -> None:
+        """End the journey here: the target is ``value``."""
+        self.fail(not_a_target(value))
 
     def undo(self, error: BaseException) -> None:
         """Be taken back before setting out: the turn's own failure is what gets reported."""
@@ -67,6 +84,12 @@ class Message:
         verb = self.args[0] if self.args else None
         name = f".{verb.name}" if type(verb) is Symbol else ""
         return f"{self.target!r}{name}"
+
+
+def not_a_target(value: object) -> NotATarget:
+    """Return the error of a message that was sent to plain data."""
+    kind = "None" if value is None else f"plain data ({type(value).__name__})"
+    return NotATarget(f"the promise was fulfilled with {kind}, which takes no messages")
 
 
 def call_site(depth: int, called: Symbol | str | None = None) -> Site | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, final, overload
 
-from hobgoblin.errors import NotATarget, PromiseCycle
+from hobgoblin.errors import PromiseCycle, Refused
 from hobgoblin.refs.contracts import (
     BROKEN,
     FOLLOWING,
@@ -19,11 +19,37 @@ from hobgoblin.refs.contracts import (
     Reporter,
     Route,
     Site,
+    current_home,
 )
-from hobgoblin.refs.message import Message
+from hobgoblin.refs.message import Message, call_site
 from hobgoblin.refs.reference import Ref
+from hobgoblin.refs.selection import selector_of
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+
+if TYPE_CHECKING:
+
+    class _Reference(Protocol[T_co]):
+        """An actor, for a reference is typed as the object that it refers to."""
+
+        _hob_methods: ClassVar[Any]
+
+        def __await__(self) -> Generator[Any, Any, T_co]: ...
+
+    class _Struct(Protocol[T_co]):
+        """A mapping whose keys are text."""
+
+        def __getitem__(self, key: str, /) -> T_co: ...
+        def keys(self) -> Any: ...
+
+    class _List(Protocol[T_co]):
+        """A list of any kind, and no text: that contains only text, and no list contains only its like."""
+
+        def __contains__(self, value: object, /) -> bool: ...
+        def __getitem__(self, index: int, /) -> T_co: ...
+        def count(self, value: Any, /) -> int: ...
 
 
 @final
@@ -66,6 +92,7 @@ class Promise(Ref, Generic[T_co]):
         # Messages have gone along the route. Later ones take it as well, also when a shorter way is known:
         # the one policy that keeps their order in every published model of this protocol (ocapn#281).
         # Not even a value that lives at the next peer is an exception: messages may have gone on from there.
+        # Selections are no messages in this: what they ask of a value does not change.
         self._used: bool = False
         # Settled like that promise, whose route messages to this one have taken: they still have to.
         self._detour: Promise[Any] | None = None
@@ -83,6 +110,44 @@ class Promise(Ref, Generic[T_co]):
 
     def __await__(self) -> Generator[Any, None, T_co]:
         return self._at.host.wait(self)
+
+    # An actor is any T, too. The first overload that fits is the one that is meant.
+    @overload
+    def __getitem__(  # type: ignore[overload-overlap]
+        self: Promise[_Struct[_Reference[T]]],  # pyright: ignore[reportOverlappingOverload]
+        key: str,
+    ) -> T: ...
+    @overload
+    def __getitem__(self: Promise[_Struct[Promise[T]]], key: str) -> Promise[T]: ...
+    @overload
+    def __getitem__(self: Promise[_Struct[T]], key: str) -> Promise[T]: ...
+    @overload
+    def __getitem__(  # type: ignore[overload-overlap]
+        self: Promise[_List[_Reference[T]]],  # pyright: ignore[reportOverlappingOverload]
+        key: int,
+    ) -> T: ...
+    @overload
+    def __getitem__(self: Promise[_List[Promise[T]]], key: int) -> Promise[T]: ...
+    @overload
+    def __getitem__(self: Promise[_List[T]], key: int) -> Promise[T]: ...
+    def __getitem__(self, key: Any) -> Any:
+        """Return a promise for a part of the value: ``promise["field"]``, ``promise[0]``.
+
+        It can be used at once like any other. Nobody waits: while the decider of this promise is
+        behind a session, the question follows it there (op:get, op:index), and the part itself
+        crosses only if somebody awaits it or listens. Peers of older drafts of OCapN may not know
+        these messages; towards them, await the promise and take the part of its value.
+
+        The answer breaks with `NoSuchPart` if there is no such field or item or if the value is no
+        struct or list, and with this promise's reason if this promise breaks. In a turn of a vat
+        the question leaves when the turn commits.
+
+        Raises:
+            TypeError: the key is neither text nor an integer.
+            IndexError: the key is an integer below 0, or too large for any list.
+            NotPassable: the key is text that can't be written.
+        """
+        return (current_home.get() or self._at).select(self, selector_of(key), False, call_site(1))
 
     def _excuse(self) -> Promise[T_co]:
         """Report nothing if this breaks and nobody looks: its failure is told elsewhere. Return self."""
@@ -114,8 +179,9 @@ class Promise(Ref, Generic[T_co]):
         state = self._state
         if state == BROKEN:
             message.fail(self._value)
-        elif route is not None and (state == PENDING or self._used):
-            self._used = True
+        elif route is not None and (state == PENDING or (self._used and type(message) is Message)):
+            if type(message) is Message:
+                self._used = True
             message.target = self
             route.accept(message)
         elif state == PENDING:
@@ -124,27 +190,30 @@ class Promise(Ref, Generic[T_co]):
             else:
                 self._queue.append(message)
         elif state == FOLLOWING:
-            self._way()._accept_here(message)
+            way = self._way() if type(message) is Message else self._root()
+            way._accept_here(message)
+        elif type(message) is not Message or not isinstance(self._value, Ref):
+            message.meet(self._value)
         elif self._detour is not None:
             self._detour._accept_here(message)
-        elif isinstance(self._value, Ref):
+        else:
             message.target = self._value
             self._value._accept(message)
-        else:
-            message.fail(not_a_target(self._value))
 
     def _set_route(self, route: Route, kind: int, pos: int) -> None:
         """Say where messages may go before this promise settles; those that wait set out."""
         self._route = route
         self._route_kind = kind
         self._pos = pos
-        if self._listeners and kind == ROUTE_IMPORT:
+        if self._listeners is not None and kind >= ROUTE_IMPORT:
+            # Also when all of them have left: those who come later take it that this has been done.
             route.listen(self)
         queue = self._queue
         if queue:
             self._queue = None
-            self._used = True
             for message in queue:
+                if type(message) is Message:
+                    self._used = True
                 # It may have been sent to a promise that follows this one.
                 message.target = self
                 route.accept(message)
@@ -288,6 +357,31 @@ class Promise(Ref, Generic[T_co]):
             walked._value, walked = way, walked._value
         return way
 
+    def _become(self, message: Message, value: object) -> bool:
+        """Become what ``message``, to which this is the answer, finds in ``value``; pending before.
+
+        Return whether this promise has settled by that. Those who wait for it are yet to be told.
+        """
+        try:
+            part = message.find(value)
+        except Refused as error:
+            self._state = BROKEN
+            self._value = error.with_traceback(None)
+            self._trace = None
+            return True
+        if type(part) is Promise:
+            promise: Promise[Any] = part  # pyright: ignore[reportUnknownVariableType]
+            root = promise._root() if promise._at.host is self._at.host else promise
+            if root._at.host is not self._at.host or root._state < FULFILLED:
+                self._follow(root)
+                return False
+            root._heard = True
+            self._take_over(root)
+        else:
+            self._state = FULFILLED
+            self._value = part
+        return True
+
     # Listening
 
     def _listen(self, listener: Listener) -> None:
@@ -311,7 +405,7 @@ class Promise(Ref, Generic[T_co]):
         """Add a listener, or a promise that follows this one; this one has not settled."""
         if self._listeners is None:
             self._listeners = [listener]
-            if self._route is not None and self._route_kind == ROUTE_IMPORT and self._state == PENDING:
+            if self._route is not None and self._route_kind >= ROUTE_IMPORT and self._state == PENDING:
                 self._route.listen(self)
         else:
             self._listeners.append(listener)
@@ -343,12 +437,6 @@ def _cycle() -> PromiseCycle:
     return PromiseCycle("a promise was resolved to itself")
 
 
-def not_a_target(value: object) -> NotATarget:
-    """Return the error of a message that was sent to plain data."""
-    kind = "None" if value is None else f"plain data ({type(value).__name__})"
-    return NotATarget(f"the promise was fulfilled with {kind}, which takes no messages")
-
-
 def _settle(first: Promise[Any]) -> None:
     """Tell everybody who waits for ``first``, and for all that settle with it.
 
@@ -359,28 +447,30 @@ def _settle(first: Promise[Any]) -> None:
     for promise in settled:
         queue, listeners = promise._queue, promise._listeners
         promise._queue = promise._listeners = None
-        value = promise._value
+        value: Any = promise._value
         detour = promise._detour
         if promise._used and isinstance(value, Ref):
             detour = promise
         if queue:
             promise._heard = True
-            if promise._state == FULFILLED and isinstance(value, Ref):
-                for message in queue:
-                    message.target = value
-                    value._accept(message)
-            else:
-                broken = promise._state == BROKEN
-                error: Any = value if broken else not_a_target(value)
-                trace = promise._trace if broken else None
-                for message in queue:
-                    answer = message.answer
-                    if answer is None or answer._at.host is not promise._at.host:
-                        message.fail(error)
-                    elif answer._state == PENDING and not answer._locked:
-                        answer._state = BROKEN
-                        answer._value = error
-                        answer._trace = trace
+            broken = promise._state == BROKEN
+            target: Ref | None = value if not broken and isinstance(value, Ref) else None
+            for message in queue:
+                if target is not None and type(message) is Message:
+                    message.target = target
+                    target._accept(message)
+                    continue
+                answer = message.answer
+                if answer is None or answer._at.host is not promise._at.host:
+                    if broken:
+                        message.fail(promise._value)
+                    else:
+                        message.meet(value)
+                elif answer._state == PENDING and not answer._locked:
+                    if broken:
+                        answer._take_over(promise)
+                        settled.append(answer)
+                    elif answer._become(message, value):
                         settled.append(answer)
         if listeners:
             for listener in listeners:

@@ -69,6 +69,11 @@ class Forwarder:
     def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         cast("Vat", self._home).send_only(target, args, site)
 
+    def select(
+        self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
+    ) -> Promise[Any]:
+        return self._home.select(promise, selector, untag, site)
+
     def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
         self._home.unheard(error, site, what)
 

@@ -13,6 +13,7 @@ from hobgoblin.vat.verbs import (
     send,
     send_only,
     spawn,
+    untag,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "send",
     "send_only",
     "spawn",
+    "untag",
 ]

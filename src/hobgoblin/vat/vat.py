@@ -33,6 +33,7 @@ from hobgoblin.refs import (
     Message,
     Promise,
     Ref,
+    Selection,
     Site,
     call_site,
     current_home,
@@ -265,6 +266,16 @@ class Vat:
         else:
             target._accept(message)
 
+    def select(
+        self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
+    ) -> Promise[Any]:
+        """Ask for a part of what a promise settles to. The answer is a promise of this vat."""
+        if type(selector) is str:
+            pass_value(selector, self, "the tag" if untag else "the field's name")
+        answer: Promise[Any] = Promise(self, site)
+        self.effect(Selection(promise, selector, untag, answer, self, site))
+        return answer
+
     def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
         """Log a failure that nobody listens to, once, with the place in the source it came from."""
         called = where = ""
@@ -463,7 +474,7 @@ class Vat:
                 if type(job) is Message:
                     self._deliver(job)
                 else:
-                    job.run(self)
+                    cast("Job", job).run(self)
                 now = clock()
                 if now - before > self._slow:
                     self._report_slow(job, now - before)

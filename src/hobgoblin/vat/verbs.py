@@ -1,4 +1,4 @@
-"""The verbs of a vat's code: spawn, send, send_only, near, become, on, on_sever, new_promise."""
+"""The verbs of a vat's code: spawn, send, send_only, untag, near, become, on, on_sever, new_promise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, final, overload
 
 from hobgoblin.errors import NotInVat, SessionSevered
 from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
-from hobgoblin.values import Symbol
+from hobgoblin.values import Symbol, Tagged
 from hobgoblin.vat.actor import Actor, method
 from hobgoblin.vat.reactions import Reaction, SeverWatch
 from hobgoblin.vat.reasons import as_exception
@@ -24,6 +24,7 @@ __all__ = [
     "send",
     "send_only",
     "spawn",
+    "untag",
 ]
 
 P = ParamSpec("P")
@@ -163,6 +164,26 @@ def send_only(bound: Any, /) -> Any:
         cast("Vat", home).send_only(target, (*verb, *args), call_site(1))
 
     return send_it
+
+
+def untag(promise: Promise[Tagged], tag: str) -> Promise[Any]:
+    """Return a promise for the value that ``promise`` settles to with this tag, like ``promise["field"]``.
+
+    Of ``Tagged("decimal", "3.14")``, ``untag(promise, "decimal")`` is ``"3.14"``. It breaks with
+    `NoSuchPart` if the value has no tag, or another one. See `Promise.__getitem__` for the rest.
+
+    Raises:
+        TypeError: ``promise`` is no promise, or ``tag`` no text.
+        NotPassable: the tag can't be written.
+    """
+    if type(promise) is not Promise:
+        raise TypeError(
+            f"untag() takes a promise, not a {type(promise).__name__}: a value has .tag and .value"
+        )
+    if not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a tag is text, not a {type(tag).__name__}")
+    home = current_home.get() or promise._at
+    return home.select(promise, str.__str__(tag), True, call_site(1))
 
 
 @overload
