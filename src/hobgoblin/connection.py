@@ -426,7 +426,8 @@ class Connection:
             report.tell(BREAK, ErrorValue("op:listen is for promises; this is an object"))
 
     def _selected(self, event: Selected) -> None:
-        event.answer._listen_here(_Report(self, None))
+        # Not listened to: if the receiver is at another peer, the part would cross for nobody.
+        event.answer._heard = True
         selection = Selection(event.receiver, event.selector, event.untag, event.answer, self._vat, None)
         if type(event.receiver) is Promise:
             selection.dispatch()

@@ -14,7 +14,7 @@ const load = name => import(pathToFileURL(name.startsWith('@') ? require.resolve
 
 await load('@endo/init');
 const { E } = await load('@endo/eventual-send');
-const { Far } = await load('@endo/marshal');
+const { Far, makeTagged } = await load('@endo/marshal');
 const { makeTcpNetLayer } = await load('netlayers/tcp-test-only.js');
 const { makeClient } = await load('client/index.js');
 const { encodeSwissnum } = await load('client/util.js');
@@ -34,6 +34,7 @@ const serve = () => {
     'garage',
     Far('garage', {
       makeCar,
+      stock: () => harden({ cars: [makeCar('white')], price: makeTagged('euro', [5n]) }),
       fail: () => {
         throw Error('boom');
       },
@@ -65,6 +66,8 @@ const dial = async () => {
     calledBack: String(await E(garage).callBack(Far('listener', n => n * 10n))),
     refusal,
     waited: await E(garage).wait(promise),
+    part: await E(E.get(E.get(E(garage).stock()).cars)[0]).drive(),
+    noPart: await E.get(E(garage).stock()).boats.catch(error => error.message),
   };
   console.log(`HEARD ${JSON.stringify(heard)}`);
   process.exit(0);

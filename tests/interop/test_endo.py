@@ -70,6 +70,10 @@ class Garage(Actor):
         return [await listener(1), await listener(2)]
 
     @method
+    def stock(self) -> dict[str, list[Car]]:
+        return {"cars": [spawn(Car, "white")]}
+
+    @method
     def refuse(self) -> None:
         raise hob.Refused("not on sundays")
 
@@ -109,6 +113,14 @@ def test_we_call_endo(ours: str, theirs: str) -> None:
                 await garage.fail()
             with pytest.raises(hob.RemoteError, match="boom"):
                 await garage.fail().pipelined()
+            stock = garage.stock()
+            assert await stock["cars"][0].drive() == "a white car drives"
+            assert await hob.untag(stock["price"], "euro")[0] == 5
+            for wrong in (garage.stock()["boats"], garage.stock()["cars"][1], garage.stock()[0]):
+                with pytest.raises(hob.RemoteError):
+                    await wrong
+            with pytest.raises(hob.RemoteError):
+                await hob.untag(garage.stock()["price"], "dollar")
             mine = peer.spawn(Car, "green")
             assert await garage.drive(mine) == "a green car drives"
             assert (await echo(mine))[0] is mine
@@ -135,6 +147,8 @@ def test_endo_calls_us(ours: str, theirs: str) -> None:
             "calledBack": "10,20",
             "refusal": "not on sundays",
             "waited": "late",
+            "part": "a white car drives",
+            "noPart": "NoSuchPart: no field 'boats' in a struct",
         }
 
     asyncio.run(main())
