@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -470,5 +471,114 @@ def test_t34_ten_thousand_parts_of_parts() -> None:
                 part = part["same"]
             garage.settle({"same": same, "x": 5})
             assert await part["x"] == 5
+
+    run(main)
+
+
+class Holder(Actor):
+    """Makes promises and settles them on demand."""
+
+    def __init__(self) -> None:
+        self.resolvers: dict[int, Any] = {}
+
+    @method
+    def make(self, number: int) -> Any:
+        promise, resolver = hob.new_promise()
+        self.resolvers = {**self.resolvers, number: resolver}
+        return promise
+
+    @method
+    def settle(self, number: int, value: Any) -> None:
+        hob.send_only(self.resolvers[number].fulfill)(value)
+
+    @method
+    def echo(self, thing: Any) -> Any:
+        return thing
+
+
+MISSING: Any = object()
+Key = str | int | tuple[str]
+
+
+def random_value(rng: random.Random, depth: int = 0) -> Any:
+    kind = rng.random()
+    if depth > 3 or kind < 0.25:
+        return rng.choice([1, "text", None, b"octets"])
+    if kind < 0.5:
+        return {name: random_value(rng, depth + 1) for name in "abc"[: rng.randrange(4)]}
+    if kind < 0.8:
+        return tuple(random_value(rng, depth + 1) for _ in range(rng.randrange(4)))
+    return hob.Tagged("t", random_value(rng, depth + 1))
+
+
+def part_of(value: Any, key: Key) -> Any:
+    """What ``value`` has at ``key``, found in the plainest way."""
+    if type(key) is tuple:
+        return value.value if type(value) is hob.Tagged and value.tag == key[0] else MISSING
+    if type(key) is str:
+        return value.get(key, MISSING) if type(value) is dict else MISSING
+    return dict(enumerate(value)).get(key, MISSING) if type(value) is tuple else MISSING
+
+
+@pytest.mark.parametrize("severed", [False, True])
+@pytest.mark.parametrize("seed", range(15))
+def test_random_programs_find_what_the_values_have(seed: int, severed: bool) -> None:
+    """Parts of parts, of promises that go through peers and threads: settled early, late or never."""
+    rng = random.Random(seed)
+    values: list[tuple[Any, Any]] = []
+    settled: set[int] = set()
+    pool: list[tuple[Any, int, tuple[Key, ...]]] = []
+
+    async def main() -> None:
+        async with peers("server", "client", "third") as (server, client, third), hob.VatThread() as other:
+            far = await client.enliven(server.publish(server.spawn(Holder)), Holder)
+            further = await client.enliven(third.publish(third.spawn(Holder)), Holder)
+            holders: list[Any] = [far, further, client.spawn(Holder), other.spawn(Holder)]
+
+            def settle(number: int) -> None:
+                if number not in settled:
+                    settled.add(number)
+                    holder, value = values[number]
+                    holder.settle(number, value)
+
+            async def play() -> None:
+                for _ in range(rng.randrange(5, 40)):
+                    chance = rng.random()
+                    if chance < 0.2 or not pool:
+                        values.append((rng.choice(holders), random_value(rng)))
+                        number = len(values) - 1
+                        pool.append((values[number][0].make(number), number, ()))
+                    elif chance < 0.6:
+                        promise, number, path = rng.choice(pool)
+                        key: Any = rng.choice(["a", "b", "c", 0, 1, 2, ("t",)])
+                        part = hob.untag(promise, key[0]) if type(key) is tuple else promise[key]
+                        pool.append((part, number, (*path, key)))
+                    elif chance < 0.75:
+                        promise, number, path = rng.choice(pool)
+                        pool.append((rng.choice(holders).echo(promise), number, path))
+                    elif chance < 0.85:
+                        settle(rng.randrange(len(values)))
+                    else:
+                        await asyncio.sleep(0)
+
+            await play()
+            await other.run(play)
+            if severed:
+                rng.choice(client.connections).close("at random")
+            await play()
+            for number in range(len(values)):
+                settle(number)
+            for promise, number, path in pool:
+                expected = values[number][1]
+                for key in path:
+                    expected = MISSING if expected is MISSING else part_of(expected, key)
+                try:
+                    found = await promise
+                except hob.HobgoblinError:
+                    assert expected is MISSING or severed
+                else:
+                    assert found == expected
+            for connection in (*server.connections, *client.connections, *third.connections):
+                connection.session.check()
 
     run(main)
