@@ -213,7 +213,10 @@ class TestOutcomes:
         assert result(told)[1].reason == Symbol("gone")
         assert result(asking.asked)[1].reason == Symbol("gone")
 
-    def test_of_a_value_that_is_known_nothing_crosses(self, asking, result):
+    @pytest.mark.parametrize("used", [True, False])
+    def test_of_a_value_that_is_known_nothing_crosses(self, asking, result, used):
+        if used:
+            asking.a.send(asking.asked, (Symbol("greet"),))._heard = True
         asking.later._resolve_here({"name": ("x",)})
         asking.pump()
         before = asking.a.session.stats()
