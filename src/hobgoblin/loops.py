@@ -7,6 +7,7 @@ always the user's choice: whatever runs the program, uvloop included.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -20,7 +21,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from hobgoblin.refs import BROKEN, FULFILLED, Promise, current_home
 from hobgoblin.vat import Vat
 
-__all__ = ["LoopHost", "VatThread", "host_of", "spawn_vat"]
+__all__ = ["Alarm", "LoopHost", "VatThread", "host_of", "spawn_vat", "until_told_to_end"]
 
 _EAGER = sys.version_info >= (3, 12)
 
@@ -165,6 +166,63 @@ def spawn_vat(name: str = "vat") -> Vat:
             "which brings its own"
         ) from None
     return host_of(loop).new_vat(name)
+
+
+@final
+class Alarm:
+    """Calls when something is due, and goes on as long as something is. For what has a time limit.
+
+    Args:
+        until: tells in how many seconds the first is due; ``None`` if nothing is.
+        ring: called then, in the running loop; what is no longer due must be gone afterwards.
+    """
+
+    def __init__(self, until: Callable[[], float | None], ring: Callable[[], object]) -> None:
+        self._until = until
+        self._ring = ring
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def set(self) -> None:
+        """Something has come to be due. In the thread of the loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        seconds = None if self._stopped else self._until()
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._rings)
+
+    def stop(self) -> None:
+        """Never call again."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _rings(self) -> None:
+        self._timer = None
+        self._ring()
+        self.set()
+
+
+async def until_told_to_end() -> None:
+    """Wait for Ctrl-C or SIGTERM. Outside of the main thread, and on Windows, wait for ever."""
+    loop = asyncio.get_running_loop()
+    terminated = loop.create_future()
+
+    def terminate() -> None:
+        if not terminated.done():
+            terminated.set_result(None)
+
+    handled: list[signal.Signals] = []
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, terminate)
+                handled.append(number)
+        await terminated
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
 
 
 @final

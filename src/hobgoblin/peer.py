@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast, overload
@@ -21,7 +19,7 @@ from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entro
 from hobgoblin.dialects import LEARNING, dialect_named
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered
 from hobgoblin.locators import PeerLocator, SturdyRef
-from hobgoblin.loops import spawn_vat
+from hobgoblin.loops import Alarm, spawn_vat, until_told_to_end
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
 from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
@@ -123,10 +121,10 @@ class Peer:
         self._entropy = entropy
         self._may_dial = may_dial
         self._wall_clock = wall_clock
-        self._registry = Registry(entropy, clock=wall_clock, store=registry, wake=self._wake_for_numbers)
-        self._number_timer: asyncio.TimerHandle | None = None
-        self._gifts = GiftTable(limits, lambda: Promise(self.vat), self._watch_gifts)
-        self._gift_timer: asyncio.TimerHandle | None = None
+        self._registry = Registry(entropy, clock=wall_clock, store=registry, wake=self._number_added)
+        self._number_alarm = Alarm(self._until_numbers_expire, self._expire_numbers)
+        self._gift_alarm = Alarm(self._until_gifts_expire, self._expire_gifts)
+        self._gifts = GiftTable(limits, lambda: Promise(self.vat), self._gift_alarm.set)
         self._vat: Vat | None = None
         # By the identity of the peer: the session that it is reached by, and dials under way.
         self._connections: dict[tuple[str, str], Connection] = {}
@@ -163,7 +161,7 @@ class Peer:
             raise RuntimeError(f"this peer has been {state}")
         self._registry.load()
         self._vat = spawn_vat(self._name)
-        self._watch_numbers()
+        self._number_alarm.set()
         try:
             for netlayer in self._netlayers.values():
                 await netlayer.listen(self._acceptor(netlayer))
@@ -184,9 +182,8 @@ class Peer:
         for dial in tuple(self._dials.values()):
             # A task that is cancelled before its first step never gets to say so itself.
             self._fail_dial(dial, NetlayerError("the peer was closed before the session was open"))
-        for timer in (self._gift_timer, self._number_timer):
-            if timer is not None:
-                timer.cancel()
+        self._gift_alarm.stop()
+        self._number_alarm.stop()
         for connection in (*self.connections, *self._unopened):
             connection.close("the peer has closed")
         for dial in tuple(self._dials.values()):
@@ -204,23 +201,7 @@ class Peer:
         """
         if self.vat.stopped:
             raise RuntimeError("this peer has been closed")
-        loop = asyncio.get_running_loop()
-        terminated = loop.create_future()
-
-        def terminate() -> None:
-            if not terminated.done():
-                terminated.set_result(None)
-
-        handled: list[signal.Signals] = []
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                with suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, terminate)
-                    handled.append(number)
-            await terminated
-        finally:
-            for number in handled:
-                loop.remove_signal_handler(number)
+        await until_told_to_end()
 
     # Objects
 
@@ -552,37 +533,25 @@ class Peer:
             # Deposits and requests are turns of the vat; those that came before the end count.
             self.vat.run(desk.close)._excuse()
 
-    def _watch_gifts(self) -> None:
-        """See to it that gifts which nobody takes, and requests that nobody fulfills, go in time."""
-        due = self._gifts.timer()
-        if self._gift_timer is None and due is not None and not self._closed:
-            loop = asyncio.get_running_loop()
-            self._gift_timer = loop.call_later(max(0.0, due - self.vat.host.clock()), self._expire_gifts)
-
     def _expire_gifts(self) -> None:
-        self._gift_timer = None
         self._gifts.expire(self.vat.host.clock())
-        self._watch_gifts()
 
-    def _wake_for_numbers(self) -> None:
-        """A swiss number has come to expire before all others. Any thread."""
-        if self._vat is not None:
-            self._vat.host.post(self._watch_numbers)
-
-    def _watch_numbers(self) -> None:
-        """See to it that numbers whose time is over let go of their objects."""
-        if self._number_timer is not None:
-            self._number_timer.cancel()
-            self._number_timer = None
-        due = self._registry.timer()
-        if due is not None and not self._closed:
-            # The clock may be set, and stands for the loop while the machine sleeps: look often.
-            delay = min(max(0.001, due - self._wall_clock()), EXPIRY_SECONDS)
-            self._number_timer = asyncio.get_running_loop().call_later(delay, self._expire_numbers)
+    def _until_gifts_expire(self) -> float | None:
+        due = self._gifts.timer()
+        return None if due is None else due - self.vat.host.clock()
 
     def _expire_numbers(self) -> None:
         self._registry.expire(self._wall_clock())
-        self._watch_numbers()
+
+    def _until_numbers_expire(self) -> float | None:
+        due = self._registry.timer()
+        # The clock may be set, and stands for the loop while the machine sleeps: look often.
+        return None if due is None else min(max(0.001, due - self._wall_clock()), EXPIRY_SECONDS)
+
+    def _number_added(self) -> None:
+        """A swiss number has come to expire before all others. Any thread."""
+        if self._vat is not None:
+            self._vat.host.post(self._number_alarm.set)
 
     # Introducer: what connections ask
 
