@@ -197,6 +197,12 @@ class Receiver:
             logger.exception("a message could not be handed over: the session ends")
             self.disconnected()
 
+    def pause_reading(self) -> None:
+        """Whoever carries the messages can't be asked to wait: the session keeps them, up to a limit."""
+
+    def resume_reading(self) -> None:
+        """Nothing was paused."""
+
     def close(self) -> None:
         """The session has ended; its op:abort has been handed over."""
         self.disconnected()

@@ -73,6 +73,66 @@ def test_a_fast_writer_is_paused_and_resumed(kind, run, recorder, open_pair):
     run(main())
 
 
+def test_a_reader_that_pauses_gets_everything_later_and_in_order(kind, run, recorder, open_pair):
+    def rest(there):
+        there.channel.pause_reading()
+        there.channel.pause_reading()
+        asyncio.get_running_loop().call_soon(there.channel.resume_reading)
+        asyncio.get_running_loop().call_soon(there.channel.resume_reading)
+
+    async def main():
+        here, there = recorder(), recorder(data=rest)
+        data = random.Random(3).randbytes(2 * MEGABYTE)
+        async with open_pair(kind, here, there):
+            sending = asyncio.create_task(send(here, data))
+            await there.received_octets(len(data))
+            await sending
+            here.close()
+            await there.eof()
+            assert there.received == data
+            there.channel.pause_reading()
+            there.channel.resume_reading()
+            there.write(b"after the FIN")
+            there.close()
+            await here.lost()
+            await there.lost()
+        assert there.calls == ["opened", "data", "eof", "lost"]
+        assert there.error is None
+
+    run(main())
+
+
+def test_a_reader_that_pauses_makes_the_writer_pause(kind, run, recorder, open_pair):
+    async def main():
+        here = recorder()
+        there = recorder(opened=lambda there: there.channel.pause_reading())
+        async with open_pair(kind, here, there):
+            written = 0
+            while not here.paused:
+                here.write(bytes(65536))
+                written += 65536
+                await asyncio.sleep(0)
+            there.channel.resume_reading()
+            await there.received_octets(written)
+            await here.until(lambda here: not here.paused)
+
+    run(main())
+
+
+def test_a_channel_closes_while_its_reader_pauses(kind, run, recorder, open_pair):
+    async def main():
+        here, there = recorder(eof=recorder.close), recorder()
+        async with open_pair(kind, here, there):
+            there.channel.pause_reading()
+            here.write(b"unread")
+            there.close()
+            await here.lost()
+            await there.lost()
+        assert here.error is there.error is None
+
+    run(main())
+
+
 def test_close_sends_what_was_written_first(kind, run, recorder, open_pair):
     async def main():
         here, there = recorder(), recorder(eof=recorder.close)

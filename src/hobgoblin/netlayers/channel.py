@@ -9,6 +9,8 @@ The life of a channel, as its `Handler` sees it::
     channel_opened ──► data_received* ──► eof_received? ──► channel_lost
                        pause_writing / resume_writing, alternating
 
+It is asked to read no more for a while with ``pause_reading()``, which holds back the octets and the FIN.
+
 After ``close()`` or ``abort()`` only ``channel_lost`` is still called.
 """
 
@@ -82,6 +84,18 @@ class Channel(Protocol):
 
         Nothing is refused after ``pause_writing``: what is written is held in memory without bound.
         """
+        ...
+
+    def pause_reading(self) -> None:
+        """Take no more from the peer, which has to wait with what it sends, until ``resume_reading()``.
+
+        What was on its way to the handler may still come. A channel that carries what others hand to it
+        can't stop them, and need not try. Does nothing once the peer's FIN has come. Idempotent.
+        """
+        ...
+
+    def resume_reading(self) -> None:
+        """Go on after ``pause_reading()``. Nothing comes in from inside of this call. Idempotent."""
         ...
 
     def close(self) -> None:

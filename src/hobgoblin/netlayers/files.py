@@ -10,6 +10,7 @@ import select
 import socket
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol, final
 
@@ -59,6 +60,9 @@ class FileTransport(asyncio.Transport):
         self._is_socket = stat.S_ISSOCK(os.fstat(writer.fileno()).st_mode)
         self._unsent = 0
         self._paused = False
+        # What has come in while reading was paused. The thread reads no further ahead than it has room.
+        self._held: deque[bytes] = deque()
+        self._reader_paused = False
         self._fin_asked = False
         self._closing = False
         self._stopped = False
@@ -85,6 +89,14 @@ class FileTransport(asyncio.Transport):
 
     def can_write_eof(self) -> bool:
         return True
+
+    def pause_reading(self) -> None:
+        self._reader_paused = True
+
+    def resume_reading(self) -> None:
+        if self._reader_paused:
+            self._reader_paused = False
+            self._loop.call_soon(self._give)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         data = bytes(data)
@@ -114,13 +126,21 @@ class FileTransport(asyncio.Transport):
     # Called for the threads, in the loop's thread.
 
     def _arrived(self, data: bytes) -> None:
-        self._room.release()
-        if not self._closing:
-            self._channel.data_received(data)
+        """Take octets from the reading thread, or its FIN, which is ``b""``."""
+        self._held.append(data)
+        self._give()
 
-    def _arrived_fin(self) -> None:
-        if not self._closing and not self._channel.eof_received():
-            self.close()
+    def _give(self) -> None:
+        while self._held and not self._reader_paused:
+            data = self._held.popleft()
+            if data:
+                self._room.release()
+            if self._closing:
+                continue
+            if data:
+                self._channel.data_received(data)
+            elif not self._channel.eof_received():
+                self.close()
 
     def _sent(self, octets: int) -> None:
         self._unsent -= octets
@@ -177,7 +197,7 @@ class FileTransport(asyncio.Transport):
                 return
             data = read(_READ_OCTETS)
             if data == b"":
-                self._post(self._arrived_fin)
+                self._post(self._arrived, b"")
                 return
 
     def _write_all(self) -> None:

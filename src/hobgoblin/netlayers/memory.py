@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, final
+from typing import Any, Final, final
 
 from hobgoblin.errors import NetlayerError
 from hobgoblin.locators import PeerLocator
@@ -14,6 +15,9 @@ from hobgoblin.netlayers.stream import StreamChannel, one_line
 from hobgoblin.syrup.framing import Framing
 
 __all__ = ["Memory", "MemoryNetwork"]
+
+_HIGH_WATER: Final = 65536
+_LOW_WATER: Final = 16384
 
 
 @final
@@ -43,9 +47,9 @@ class MemoryNetwork:
 class Memory(BaseNetlayer):
     """A netlayer among those of one `MemoryNetwork`, and of one event loop.
 
-    Everything is delivered by later turns of the loop, in order. Nobody is asked to pause. The network
-    proves names: that of who is dialled, and that of who dials, if it listens under it. Who does not
-    listen has no name here to prove.
+    Everything is delivered by later turns of the loop, in order. The network proves names: that of who
+    is dialled, and that of who dials, if it listens under it. Who does not listen has no name here to
+    prove.
 
     Args:
         network: those who can reach each other.
@@ -126,9 +130,22 @@ class _End(asyncio.Transport):
         self._fin_sent = False
         self._closing = False
         self._gone = False
+        # What the other end has not been given yet; what has arrived while reading was paused, FIN as b"".
+        self._unsent = 0
+        self._writer_paused = False
+        self._held: deque[bytes] = deque()
+        self._reader_paused = False
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self._unsent
+
+    def pause_reading(self) -> None:
+        self._reader_paused = True
+
+    def resume_reading(self) -> None:
+        if self._reader_paused:
+            self._reader_paused = False
+            self._loop.call_soon(self._give)
 
     def is_closing(self) -> bool:
         return self._closing
@@ -140,12 +157,16 @@ class _End(asyncio.Transport):
         data = bytes(data)
         for piece in (data,) if self._split is None else self._split(data):
             if piece:
+                self._unsent += len(piece)
                 self._loop.call_soon(self.other._arrive, piece)
+        if self._unsent > _HIGH_WATER and not self._writer_paused:
+            self._writer_paused = True
+            self._channel.pause_writing()
 
     def write_eof(self) -> None:
         if not self._fin_sent:
             self._fin_sent = True
-            self._loop.call_soon(self.other._arrive_fin)
+            self._loop.call_soon(self.other._arrive, b"")
 
     def close(self) -> None:
         if not self._closing:
@@ -159,12 +180,26 @@ class _End(asyncio.Transport):
         self._loop.call_soon(self.other._arrive_rst)
 
     def _arrive(self, data: bytes) -> None:
-        if not self._closing:
-            self._channel.data_received(data)
+        self._held.append(data)
+        self._give()
 
-    def _arrive_fin(self) -> None:
-        if not self._closing and not self._channel.eof_received():
-            self.close()
+    def _give(self) -> None:
+        held = self._held
+        while held and not self._reader_paused:
+            data = held.popleft()
+            self.other._taken(len(data))
+            if self._closing:
+                continue
+            if data:
+                self._channel.data_received(data)
+            elif not self._channel.eof_received():
+                self.close()
+
+    def _taken(self, octets: int) -> None:
+        self._unsent -= octets
+        if self._writer_paused and self._unsent <= _LOW_WATER:
+            self._writer_paused = False
+            self._channel.resume_writing()
 
     def _arrive_rst(self) -> None:
         self._closing = True

@@ -84,6 +84,15 @@ class StreamChannel(asyncio.Protocol):
         # join() hands a single chunk on as it is.
         transport.write(b"".join(chunks))
 
+    def pause_reading(self) -> None:
+        # After the FIN, asyncio's own transports would read it again on resuming.
+        if self._transport is not None and not self._closed and not self._eof:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._closed and not self._eof:
+            self._transport.resume_reading()
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True
@@ -102,6 +111,7 @@ class StreamChannel(asyncio.Protocol):
         if self._eof or not transport.can_write_eof():
             transport.close()
             return
+        transport.resume_reading()  # or the FIN would not be seen
         # To close a TCP socket with unread input sends RST, which destroys what the peer has not read yet
         # (the op:abort, say). Hence: FIN now, and on reading until the peer's FIN.
         try:

@@ -97,8 +97,16 @@ class _StreamsTransport(asyncio.Transport):
         self._error: Exception | None = None
         self._writer_lost = False
         self._draining: asyncio.Task[None] | None = None
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._reading = loop.create_task(self._read_all())
         self._whole = loop.create_task(self._wait_for_end())
+
+    def pause_reading(self) -> None:
+        self._may_read.clear()  # what the reader has room for, it still takes
+
+    def resume_reading(self) -> None:
+        self._may_read.set()
 
     def get_write_buffer_size(self) -> int:
         return self._writer.transport.get_write_buffer_size()
@@ -138,7 +146,9 @@ class _StreamsTransport(asyncio.Transport):
     async def _read_all(self) -> None:
         try:
             while data := await self._reader.read(_READ_OCTETS):
+                await self._may_read.wait()
                 self._channel.data_received(data)
+            await self._may_read.wait()
         except Exception as error:
             self._error = error
             self.abort()
