@@ -461,6 +461,9 @@ class End(asyncio.Transport):
         elif not self.channel.eof_received():
             self.close()
 
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
     def get_write_buffer_size(self) -> int:
         return 0
 

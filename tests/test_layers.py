@@ -24,6 +24,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     4.0: ("captp", "vat"),
     5.0: ("sturdyrefs", "loops"),
     6.0: ("netlayers",),
+    6.05: ("inflow",),
     6.1: ("connection",),
     6.15: ("sessions",),
     6.2: ("peer", "direct"),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Refused,
         RemoteError,
         RemoteRefused,
+        SessionFull,
         SessionSevered,
         StoreError,
         SyrupError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         Resolver,
         Vat,
         become,
+        drained,
         method,
         near,
         new_promise,
@@ -72,8 +74,8 @@ _HOME = {
     name: module
     for module, names in {
         "hobgoblin.vat": (
-            "Actor Function Resolver Vat become method near new_promise on on_sever send send_only spawn "
-            "untag"
+            "Actor Function Resolver Vat become drained method near new_promise on on_sever send send_only "
+            "spawn untag"
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
@@ -88,7 +90,7 @@ _HOME = {
         "hobgoblin.errors": (
             "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NoSuchPart "
             "NotATarget NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError "
-            "RemoteRefused SessionSevered StoreError SyrupError VatStopped"
+            "RemoteRefused SessionFull SessionSevered StoreError SyrupError VatStopped"
         ),
     }.items()
     for name in names.split()
@@ -102,6 +104,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "Resolver",
     "Vat",
     "become",
+    "drained",
     "method",
     "near",
     "new_promise",
@@ -158,6 +161,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "Refused",
     "RemoteError",
     "RemoteRefused",
+    "SessionFull",
     "SessionSevered",
     "StoreError",
     "SyrupError",

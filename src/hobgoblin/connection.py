@@ -14,7 +14,8 @@ The way of a message, from a call here to a method there, and of its answer back
       Vat queue ─▶ invoke                 a turn of the target's vat
     the method returns ─▶ _Report.settled ─▶ tell ─▶ … ─▶ Answered ─▶ the promise resolves
 
-What the session writes goes to the channel once per tick of the loop.
+What the session writes goes to the channel once per tick of the loop. What the channel does not take
+stays in the session, where it is counted; what it brings is handled in portions (`Inflow`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from hobgoblin.captp import (
     Severed,
 )
 from hobgoblin.captp.handoffs import sign_receive
+from hobgoblin.captp.quotas import Ticket
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
 from hobgoblin.errors import (
@@ -52,18 +54,22 @@ from hobgoblin.errors import (
     Refused,
     RemoteError,
     RemoteRefused,
+    SessionFull,
     SessionSevered,
 )
+from hobgoblin.inflow import Inflow
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
 from hobgoblin.refs import (
     BROKEN,
+    FULFILLED,
     PENDING,
     ROUTE_RELAY,
     ROUTE_SELECTED,
     Follower,
+    LocalRef,
     Message,
     Promise,
     Ref,
@@ -81,6 +87,12 @@ __all__ = ["Connection", "Introducer", "Tap"]
 
 RELEASE_SECONDS: Final = 0.01
 """How long releases wait for others to join them. A call awaited on its own would carry two of its own."""
+
+WRITE_OCTETS: Final = 256 * 1024
+"""What a channel gets at a time: no more than this and one message waits in it beyond its own mark."""
+
+ROOM_SHARE: Final = 16
+"""There is room again when no more than one in so many of the outbound octets is in use: 4 MB."""
 
 CALL_FAILED: Final = "the call failed, error "
 """What a peer is told of failures that are not meant for it, before their id."""
@@ -175,12 +187,15 @@ class Connection:
         self._handoffs = 0
         self._channel: Channel | None = None
         self._flush_due = False
+        # The channel has asked us to wait. Who waits for it, too, and below which mark they go on.
+        self._paused = False
+        self._low_water = limits.outbound_bytes // ROOM_SHARE
+        self._waiters: list[Promise[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self._carrying_out = False
         self._watchers: dict[Watcher, None] = {}
-        self.severed_because: str | None = None
         self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
         self.session = Session(
@@ -201,6 +216,15 @@ class Connection:
             introduce=self._introduce,
             admit=self._admit,
         )
+        self._inflow = Inflow(
+            self.session,
+            self._host,
+            whole=framing is Framing.MESSAGE,
+            most=limits.inbound_bytes,
+            carry_out=self._portion_received,
+            ended=self._input_ended,
+            lost=self._channel_lost,
+        )
         self.remote_bootstrap: Promise[Any] = Promise(vat)
         self.remote_bootstrap._excuse()
         self.ended: Promise[None] = Promise(vat)
@@ -214,6 +238,11 @@ class Connection:
         """Send what waits, tell the peer, and close the channel. Idempotent."""
         self.session.abort(reason)
         self._catch_up()
+
+    @property
+    def severed_because(self) -> str | None:
+        """Why the session has ended, if it has."""
+        return self.session.severed_because
 
     @property
     def hello_is_out(self) -> bool:
@@ -233,6 +262,7 @@ class Connection:
             return
         self._channel = channel
         self.session.proved = channel.proved
+        self._inflow.opened(channel)
         timer = self.session.timer()
         if timer is not None:
             self._deadline = self._loop.call_at(timer, self._expired)
@@ -241,27 +271,38 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         if self._tap is not None:
             self._tap.received(data)
+        self._inflow.data_received(data)
+
+    def eof_received(self) -> None:
+        self._inflow.eof_received()
+
+    def channel_lost(self, error: Exception | None) -> None:
+        self._inflow.channel_lost()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush(releases=True)
+
+    # What comes in, portion by portion
+
+    def _portion_received(self) -> None:
         # What is written meanwhile leaves below: no extra tick of the loop for it.
         self._flush_due = True
-        self.session.receive_data(data)
         self._carry_out()
         self._vat.drain_now()
         self._flush()
 
-    def eof_received(self) -> None:
+    def _input_ended(self) -> None:
         self.session.receive_eof()
         self._catch_up()
 
-    def channel_lost(self, error: Exception | None) -> None:
+    def _channel_lost(self) -> None:
         self.session.receive_eof()
         self._carry_out()
         self.ended._resolve_here(None)
-
-    def pause_writing(self) -> None:
-        """What waits is held here; senders are not slowed down."""
-
-    def resume_writing(self) -> None:
-        """Nothing was paused."""
 
     # Sink: what references to remote objects call
 
@@ -295,7 +336,21 @@ class Connection:
             self.session.listen(promise)
         except SessionSevered:
             promise._break_here(self._severance())
-        self._flush_soon()
+        self._sent_unasked()
+
+    def room(self, done: Promise[None]) -> None:
+        if self._host.here():
+            self._room_here(done)
+        else:
+            self._host.post(self._room_here, done)
+
+    def _room_here(self, done: Promise[None]) -> None:
+        if self.session.state is SessionState.SEVERED:
+            done._break(self._severance())
+        elif self.session.unsent <= self._low_water:
+            done._resolve(None)
+        else:
+            self._waiters.append(done)
 
     def watch(self, watcher: Watcher) -> None:
         if self._host.here():
@@ -340,6 +395,8 @@ class Connection:
                 self._write(message.target, message.args, message.answer)
         except SessionSevered:
             message.fail(self._severance())
+        except SessionFull as error:
+            message.fail(error)
         except NotPassable as error:
             # Within a process exceptions pass as they are; on the wire they are what a peer may know.
             args = tuple([self._without_exceptions(arg) for arg in message.args])
@@ -355,10 +412,23 @@ class Connection:
             self._deposits.clear()
             raise
         if self._deposits:
-            deposits, self._deposits = self._deposits, []
-            for deposit in deposits:
-                deposit.dispatch()
+            self._make_deposits()
         self._flush_soon()
+
+    def _write_to_resolver(self, resolver: Ref, verb: object, value: object) -> None:
+        try:
+            self.session.tell(resolver, verb, value)
+        except BaseException:
+            self._deposits.clear()
+            raise
+        if self._deposits:
+            self._make_deposits()
+        self._sent_unasked()
+
+    def _make_deposits(self) -> None:
+        deposits, self._deposits = self._deposits, []
+        for deposit in deposits:
+            deposit.dispatch()
 
     def _without_exceptions(self, value: Any) -> Any:
         """Return a passed value with the exceptions in it replaced by what the peer may know of them."""
@@ -398,8 +468,8 @@ class Connection:
                 promise._resolve_here(value)
             case Broke(promise, reason):
                 promise._break_here(_received_reason(reason))
-            case Listened(target, resolver):
-                self._listened(target, resolver)
+            case Listened(target, resolver, ticket):
+                self._listened(target, resolver, ticket)
             case Selected():
                 self._selected(event)
             case Introduced(promise, certificate):
@@ -409,17 +479,26 @@ class Connection:
                     self._introducer.introduced(self, promise, certificate)
             case Opened():
                 self._opened()
-            case Severed(reason, orphans):
-                self._severed(reason, orphans)
+            case Severed(_, orphans):
+                self._severed(orphans)
 
     def _delivered(self, event: Delivered) -> None:
         answer = event.answer
-        if answer is not None:
-            answer._listen_here(_Report(self, event.resolver))
-        Message(event.target, event.args, answer, self._vat, None).dispatch()
+        if answer is None:
+            message = Message(event.target, event.args, None, self._vat, None, event.ticket, event.waits)
+        else:
+            answer._listen_here(_Report(self, event.resolver, event.ticket))
+            message = Message(event.target, event.args, answer, self._vat, None, None, event.waits)
+        message.dispatch()
+        target: object = message.target
+        if isinstance(target, Promise) and target._state == FULFILLED:
+            target = target._value  # it has gone to another thread
+        # The home of a reference that was revoked is no vat, and keeps nothing.
+        if isinstance(target, LocalRef) and isinstance(target._vat, Vat):
+            self._inflow.delivered(target._vat)
 
-    def _listened(self, target: Ref, resolver: Ref) -> None:
-        report = _Report(self, resolver)
+    def _listened(self, target: Ref, resolver: Ref, ticket: Ticket | None) -> None:
+        report = _Report(self, resolver, ticket)
         if type(target) is Promise:
             target._listen(report)
         else:
@@ -429,6 +508,7 @@ class Connection:
         # Not listened to: if the receiver is at another peer, the part would cross for nobody.
         event.answer._heard = True
         selection = Selection(event.receiver, event.selector, event.untag, event.answer, self._vat, None)
+        selection.ticket = event.ticket
         if type(event.receiver) is Promise:
             selection.dispatch()
         else:
@@ -439,8 +519,7 @@ class Connection:
         self.remote_bootstrap._resolve_here(self.session.bootstrap)
         self._on_opened(self)
 
-    def _severed(self, reason: str, orphans: tuple[Promise[Any], ...]) -> None:
-        self.severed_because = reason
+    def _severed(self, orphans: tuple[Promise[Any], ...]) -> None:
         if self._release_timer is not None:
             self._release_timer.cancel()
             self._release_timer = None
@@ -452,6 +531,9 @@ class Connection:
         watchers, self._watchers = self._watchers, {}
         for watcher in watchers:
             watcher.severed(self._severance())
+        waiters, self._waiters = self._waiters, []
+        for done in waiters:
+            done._break(self._severance())
         self._on_severed(self)
 
     def _severance(self) -> SessionSevered:
@@ -516,10 +598,10 @@ class Connection:
         if self.session.state is not SessionState.OPEN:
             return
         try:
-            self._write(resolver, (verb, value), None)
+            self._write_to_resolver(resolver, verb, value)
         except NotPassable as error:
             with suppress(NotPassable):
-                self._write(resolver, (BREAK, self._sent_reason(error)), None)
+                self._write_to_resolver(resolver, BREAK, self._sent_reason(error))
 
     def _sent_reason(self, error: BaseException) -> object:
         """Return what the peer may know of an error: by default an id, under which we log the rest."""
@@ -537,6 +619,8 @@ class Connection:
             return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
         if isinstance(error, SessionSevered):
             return ErrorValue("SessionSevered: a session that this call depended on has ended")
+        if isinstance(error, SessionFull):
+            return ErrorValue("SessionFull: a session that this call depended on takes no more for now")
         error_id = getattr(error, "_hob_error_id", None)
         if error_id is None:
             # One failure may break many promises: it is logged once, under one id.
@@ -566,30 +650,47 @@ class Connection:
             self._loop.call_soon(self._flush)
             self._flush_due = True
 
+    def _sent_unasked(self) -> None:
+        """What the peer gets whether it reads or not has been written: that may have ended the session."""
+        if self.session.state is SessionState.SEVERED:
+            self._loop.call_soon(self._catch_up)
+        elif not self._flush_due:
+            self._flush_soon()
+
     def _flush(self, releases: bool = False) -> None:
         self._flush_due = False
         channel = self._channel
         if channel is None:
             return
-        messages = self.session.data_to_send(releases=releases)
-        if messages:
+        severed = self.session.state is SessionState.SEVERED
+        while not self._paused or severed:
+            messages = self.session.data_to_send(releases=releases, most=WRITE_OCTETS)
+            if not messages:
+                break
             if self._tap is not None:
                 for message in messages:
                     self._tap.sent(message)
             channel.write(messages)
-        if self.session.state is SessionState.SEVERED:
+            if self.session.unsent == 0:
+                break
+        if self._waiters and self.session.unsent <= self._low_water:
+            waiters, self._waiters = self._waiters, []
+            for done in waiters:
+                done._resolve(None)
+        if severed:
             channel.close()
 
 
 @final
 class _Report(Reporter):
-    """Reports how the answer to a peer's message settles."""
+    """Reports how the answer to a peer's message settles. Its ticket is counted until then."""
 
-    __slots__ = ("connection", "resolver")
+    __slots__ = ("connection", "resolver", "ticket")
 
-    def __init__(self, connection: Connection, resolver: Ref | None) -> None:
+    def __init__(self, connection: Connection, resolver: Ref | None, ticket: Ticket | None) -> None:
         self.connection = connection
         self.resolver = resolver
+        self.ticket = ticket
 
     def settled(self, promise: Promise[Any]) -> None:
         host = self.connection._host
@@ -624,6 +725,9 @@ class _Relay:
     def accept(self, message: Message) -> None:
         message.target = self.question
         self.question._accept(message)
+
+    def room(self, done: Promise[None]) -> None:
+        self.question._room(done)
 
     def listen(self, promise: Promise[Any]) -> None:
         # Only of selections. Other questions have their follower from the start.

@@ -15,6 +15,7 @@
     │   └── RemoteError       the other side reported that a call failed
     │       └── RemoteRefused ... and told why; also a `Refused`
     ├── SessionSevered        the session that carried a reference has ended
+    ├── SessionFull           a session holds as much as it may; the message was not sent
     ├── VatStopped            the vat of the target has been stopped
     ├── PromiseCycle          a promise was resolved to itself
     └── Refused               a failure meant for the caller; subclass it for your own
@@ -44,6 +45,7 @@ __all__ = [
     "Refused",
     "RemoteError",
     "RemoteRefused",
+    "SessionFull",
     "SessionSevered",
     "StoreError",
     "SyrupError",
@@ -122,6 +124,10 @@ class RemoteError(BrokenPromise):
 
 class SessionSevered(HobgoblinError, ConnectionError):
     """The session that carried a reference has ended; the call may or may not have run."""
+
+
+class SessionFull(HobgoblinError):
+    """A session holds as much for its peer as its limits allow; the message was not sent."""
 
 
 class VatStopped(HobgoblinError):

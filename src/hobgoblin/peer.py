@@ -54,6 +54,8 @@ CROSSED_HELLOS: Final = "Crossed hellos mitigation"
 OTHER_TRANSPORT: Final = "a location of another transport than that of the channel"
 UNPROVED: Final = "the netlayer was to prove who this is, and has not"
 DUPLICATE: Final = "a session between these peers exists already"
+REDIAL_SECONDS: Final = (0.05, 0.1, 0.2, 0.4)
+"""How long we wait before each new dial of a peer that has not noticed yet that our last session is over."""
 FINAL_REASONS: Final = frozenset((DUPLICATE, INVALID_VERSION, INVALID_SIGNATURE))
 """With these a peer turns a hello down for good. Any other may be its word for crossed hellos."""
 CROSSED_HELLO_SECONDS: Final = 2.0
@@ -448,10 +450,14 @@ class Peer:
         if dial is None:
             dial = self._dials[locator.identity] = _Dial(locator, Promise(self.vat))
             dial.pending._excuse()
+            self._start_dial(dial)
+        bootstrap._resolve_here(dial.pending)
+
+    def _start_dial(self, dial: _Dial) -> None:
+        if not self._closed:
             task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
-        bootstrap._resolve_here(dial.pending)
 
     async def _dial(self, dial: _Dial) -> None:
         locator = dial.locator
@@ -509,7 +515,10 @@ class Peer:
             return
         error = SessionSevered(f"there is no session: {connection.severed_because}")
         abort_reason = connection.session.abort_reason
-        if abort_reason is not None and abort_reason not in FINAL_REASONS:
+        if abort_reason == DUPLICATE and dial.redials < len(REDIAL_SECONDS):
+            asyncio.get_running_loop().call_later(REDIAL_SECONDS[dial.redials], self._start_dial, dial)
+            dial.redials += 1
+        elif abort_reason is not None and abort_reason not in FINAL_REASONS:
             # It may be about to reach us over a connection of its own, and have dropped this one
             # for that: then its hello is on the way.
             asyncio.get_running_loop().call_later(CROSSED_HELLO_SECONDS, self._fail_dial, dial, error)
@@ -652,7 +661,7 @@ def _require_reference(verb: str, target: object) -> None:
 class _Dial:
     """A peer that is being dialled, and the promise for its bootstrap object."""
 
-    __slots__ = ("connection", "crossed", "locator", "pending")
+    __slots__ = ("connection", "crossed", "locator", "pending", "redials")
 
     def __init__(self, locator: PeerLocator, pending: Promise[Any]) -> None:
         self.locator = locator
@@ -660,6 +669,7 @@ class _Dial:
         self.connection: Connection | None = None
         # We gave up our own connection for one that the other peer has opened.
         self.crossed = False
+        self.redials = 0
 
 
 class _Withdrawal:

@@ -139,8 +139,10 @@ class SyrupSet:
 class Limits:
     """What is accepted from a peer, checked before anything is buffered or allocated.
 
-    All peers known today stay far below the defaults: Endo and the conformance suite break at
-    some 900 levels of nesting and 4,300 digits, and at 64 KiB a message without framing.
+    The first five are for each message, the others for each session. All peers known today stay
+    far below the defaults: Endo and the conformance suite break at some 900 levels of nesting and
+    4,300 digits, and at 64 KiB a message without framing. A session whose peer goes over a limit
+    is aborted with a reason that names it; `hobgoblin.captp.Stats` tells how much of each is in use.
     """
 
     message_bytes: int = 16 * 1024 * 1024
@@ -158,8 +160,48 @@ class Limits:
     length_digits: int = 9
     """Digits of a length prefix: Endo's bound; an endless prefix is refused while it comes in."""
 
-    table_entries: int = 1_000_000
-    """References, and answers of ours, that one session keeps for its peer at a time."""
+    imports: int = 262_144
+    """Objects and promises of the peer that we hold, at some 220 octets each: 60 MB."""
+
+    exports: int = 262_144
+    """Objects and promises of ours that the peer holds, and resolvers of what we asked it.
+
+    Only the peer can give them back. One that never does is cut off here: an entry with a small object
+    takes some 450 octets, all of them 120 MB. Sends of yours break with `SessionFull` once three
+    quarters are in use: the rest is for answers.
+    """
+
+    answers: int = 262_144
+    """Answers of ours that the peer may still send messages to, and what they hold: as many as exports."""
+
+    listeners: int = 65_536
+    """Calls of the peer that have not ended yet, and promises of ours that it waits for.
+
+    An asynchronous method that waits takes some 3 kB: all of them 200 MB.
+    """
+
+    queued_messages: int = 32_768
+    """Messages of the peer that wait for promises of ours to settle: 1 kB each, without what is in them."""
+
+    queued_bytes: int = 64 * 1024 * 1024
+    """Octets of these messages, as they came in: four messages of the largest size."""
+
+    promise_messages: int = 8_192
+    """Messages of the peer that wait for one promise of ours: one can't use up what all may have."""
+
+    promise_bytes: int = 32 * 1024 * 1024
+    """Octets of the messages that wait for one promise; more than ``message_bytes``, or none can."""
+
+    inbound_bytes: int = 64 * 1024 * 1024
+    """Octets that have come in and wait for their turn, on a channel that can't be told to wait."""
+
+    outbound_bytes: int = 64 * 1024 * 1024
+    """Octets that wait to be sent to a peer that reads more slowly than we write.
+
+    While so much waits, sends of yours break with `SessionFull`; `drained` tells when there is room,
+    which is below a sixteenth. Answers are never refused: with them it may be four times as much, then the
+    session ends. The default is what a program that minds nothing may send in one go.
+    """
 
     gifts: int = 1_000
     """Gifts that one peer has deposited and nobody taken, and requests of one peer that wait."""

@@ -22,7 +22,7 @@ from hobgoblin.captp import (
 )
 from hobgoblin.captp.handshake import hello
 from hobgoblin.crypto import KeyPair
-from hobgoblin.errors import BrokenPromise, NotPassable, RemoteError, SessionSevered
+from hobgoblin.errors import BrokenPromise, NotPassable, RemoteError, SessionFull, SessionSevered
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import ENCODERS
 from hobgoblin.refs import BROKEN, LocalRef, Message, Promise, Selection
@@ -139,7 +139,7 @@ class Owner:
                 self.session.select(message.target, message.selector, message.untag, message.answer)
             else:
                 self.session.deliver(message.target, message.args, message.answer)
-        except (SessionSevered, NotPassable) as error:
+        except (SessionSevered, SessionFull, NotPassable) as error:
             message.fail(error)
 
     def listen(self, promise):
@@ -176,22 +176,25 @@ class Owner:
 
     def event(self, event):
         match event:
-            case Delivered(target, args, answer, resolver):
+            case Delivered(target, args, answer, resolver, ticket, waits):
                 if answer is not None:
-                    answer._listen_here(Report(self, resolver))
-                Message(target, args, answer, self, None).dispatch()
+                    answer._listen_here(Report(self, resolver, ticket))
+                    ticket = None
+                Message(target, args, answer, self, None, ticket, waits).dispatch()
             case Answered(promise, value):
                 promise._resolve_here(value)
             case Broke(promise, reason):
                 error = RemoteError(reason.message) if type(reason) is ErrorValue else BrokenPromise(reason)
                 promise._break_here(error)
-            case Listened(target, resolver):
+            case Listened(target, resolver, ticket):
                 if type(target) is Promise:
-                    target._listen_here(Report(self, resolver))
+                    target._listen_here(Report(self, resolver, ticket))
                 else:
                     self.tell(resolver, BREAK, ErrorValue("not a promise"))
-            case Selected(receiver, selector, untag, answer):
-                Selection(receiver, selector, untag, answer, self, None).dispatch()
+            case Selected(receiver, selector, untag, answer, ticket):
+                selection = Selection(receiver, selector, untag, answer, self, None)
+                selection.ticket = ticket
+                selection.dispatch()
             case Severed(reason, orphans):
                 for promise in orphans:
                     promise._break_here(SessionSevered(reason))
@@ -201,14 +204,14 @@ class Owner:
     def tell(self, resolver, verb, value):
         if resolver is not None and self.session.state.value == "open":
             try:
-                self.session.deliver(resolver, (verb, value), None)
+                self.session.tell(resolver, verb, value)
             except NotPassable as error:
-                self.session.deliver(resolver, (BREAK, ErrorValue(str(error))), None)
+                self.session.tell(resolver, BREAK, ErrorValue(str(error)))
 
 
 class Report:
-    def __init__(self, owner, resolver):
-        self.owner, self.resolver = owner, resolver
+    def __init__(self, owner, resolver, ticket=None):
+        self.owner, self.resolver, self.ticket = owner, resolver, ticket
 
     def settled(self, promise):
         if promise._state == BROKEN:

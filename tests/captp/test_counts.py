@@ -355,7 +355,7 @@ def test_t29_chosen_positions_cost_what_others_cost(stranger, step):
 
 
 def test_t29_the_tables_that_a_peer_fills_are_bounded(stranger):
-    limits = Limits(table_entries=10)
+    limits = Limits(imports=10, answers=10)
     peer = stranger(limits=limits)
     deliver = b"<10'op:deliver<11'desc:export0+>[]%d+f>"
     peer.send(*(deliver % number for number in range(10)))

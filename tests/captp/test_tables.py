@@ -19,7 +19,7 @@ def ref(pos=9):
 
 @pytest.fixture
 def exports():
-    return Exports(ref(0))
+    return Exports(ref(0), 1000)
 
 
 def test_counts_change_with_the_message(exports):

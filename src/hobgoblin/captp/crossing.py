@@ -118,7 +118,7 @@ class Crossing:
         # The promises that stand for references of third parties in the message that is being read.
         self.certificates: dict[Promise[Any], DescSigEnvelope] = {}
         self.bootstrap = RemoteRef(sink, 0)
-        self.exports = Exports(bootstrap)
+        self.exports = Exports(bootstrap, limits.exports)
         self.imports: Tracking[Ref] = Tracking(self._import_dropped)
         self.questions: Tracking[Promise[Any]] = Tracking(self._question_dropped)
         self.answers: dict[int, Promise[Any]] = {}
@@ -207,7 +207,7 @@ class Crossing:
         """Return the promise that the peer will know by the answer position ``pos``."""
         if pos in self.answers:
             raise ProtocolError(f"answer position {pos} is in use")
-        if len(self.answers) >= self._limits.table_entries:
+        if len(self.answers) >= self._limits.answers:
             raise ProtocolError("too many answers are in use")
         promise = self.answers[pos] = self._new_promise()
         return promise
@@ -299,7 +299,7 @@ class Crossing:
             return self.bootstrap
         reference = self.imports.get(pos)
         if reference is None:
-            if len(self.imports) >= self._limits.table_entries:
+            if len(self.imports) >= self._limits.imports:
                 raise ProtocolError("too many references are in use")
             if is_promise:
                 promise = self._new_promise()

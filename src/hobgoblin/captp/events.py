@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from hobgoblin.captp.quotas import Ticket
 from hobgoblin.crypto import PublicKey
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import DescSigEnvelope
@@ -34,33 +35,41 @@ class Opened:
 
 @dataclass(slots=True)
 class Delivered:
-    """The peer sends ``args`` to ``target``. ``answer`` is to be resolved, ``resolver`` to be told."""
+    """The peer sends ``args`` to ``target``. ``answer`` is to be resolved, ``resolver`` to be told.
+
+    ``ticket`` is to be kept until the call has ended; ``waits`` while the message waits for a promise.
+    """
 
     target: Ref
     args: tuple[object, ...]
     answer: Promise[Any] | None
     resolver: Ref | None
+    ticket: Ticket | None = field(default=None, compare=False, repr=False)
+    waits: Ticket | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class Selected:
     """The peer asks ``answer`` to become a part of what ``receiver`` settles to (op:get and the like).
 
-    ``selector`` is the name of a field, the index of an item, or, with ``untag``, a tag.
+    ``selector`` is the name of a field, the index of an item, or, with ``untag``, a tag. ``ticket``
+    is to be kept until that is known.
     """
 
     receiver: Ref
     selector: str | int
     untag: bool
     answer: Promise[Any]
+    ticket: Ticket | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class Listened:
-    """The peer wants ``resolver`` told how ``target`` settles."""
+    """The peer wants ``resolver`` told how ``target`` settles. ``ticket`` is to be kept until then."""
 
     target: Ref
     resolver: Ref
+    ticket: Ticket | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, cast, final
 
@@ -35,6 +36,8 @@ from hobgoblin.captp.events import (
     Severed,
 )
 from hobgoblin.captp.handshake import check_hello, hello
+from hobgoblin.captp.quotas import Queues, Quota
+from hobgoblin.captp.stats import Stats
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
@@ -47,7 +50,7 @@ from hobgoblin.dialects import (
     one_way_octets,
     release_octets,
 )
-from hobgoblin.errors import NotPassable, ProtocolError, SessionSevered, SyrupError
+from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SessionSevered, SyrupError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import (
     DescSigEnvelope,
@@ -64,7 +67,7 @@ from hobgoblin.messages import (
     listen_octets,
     select_octets,
 )
-from hobgoblin.refs import ROUTE_ANSWER, ROUTE_SELECTED, Promise, Ref, RemoteRef, Sink
+from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Promise, Ref, RemoteRef, Sink
 from hobgoblin.settings import PeerSettings, SettingsOf
 from hobgoblin.syrup import NEED_MORE, Framing, encode, frame, open_decoder
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
@@ -81,6 +84,9 @@ BREAK: Final = Symbol("break")
 
 _REASON_LENGTH: Final = 200
 _ARGUMENT: Final = re.compile(r"\$\[(\d+)\]")
+_ANSWERS_SHARE: Final = 4
+"""One in so many exports is kept for answers, which may make what waits to be sent so many times as much."""
+
 _ABANDONED: Final = ErrorValue("the other side gave the promise up without settling it")
 
 
@@ -90,27 +96,6 @@ class SessionState(Enum):
     HANDSHAKE = "handshake"
     OPEN = "open"
     SEVERED = "severed"
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """The sizes of a session's tables, and what has crossed it."""
-
-    exports: int
-    imports: int
-    questions: int
-    answers: int
-    messages_received: int
-    messages_sent: int
-    bytes_received: int
-    bytes_sent: int
-    ignored: int
-    """What a peer should not have done and harms nobody: late resolutions, releases of nothing."""
-
-    @property
-    def tables(self) -> tuple[int, int, int, int]:
-        """The four table sizes; ``(1, 0, 0, 0)`` when only the bootstrap object is left."""
-        return (self.exports, self.imports, self.questions, self.answers)
 
 
 @final
@@ -184,12 +169,21 @@ class Session:
         self._argument_limits = _argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
-        self._out: list[bytes] = []
+        self._out: deque[bytes] = deque()
+        self._unsent = 0
+        self._most_unsent = _ANSWERS_SHARE * limits.outbound_bytes
         self._next_question = 1
         self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
+        self._refused = 0
+        self._listeners = Quota("calls and listeners", limits.listeners)
+        self._queues = Queues(
+            limits.promise_messages, limits.promise_bytes, limits.queued_messages, limits.queued_bytes
+        )
 
         self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public)
         self._exports = self._crossing.exports
+        self._own_exports = limits.exports - limits.exports // _ANSWERS_SHARE
+        self._exports.most = self._own_exports
         self.bootstrap = self._crossing.bootstrap
         self._decoder = open_decoder(framing, constructors=self._crossing.constructors, limits=limits)
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -213,19 +207,37 @@ class Session:
 
     # Bytes in
 
-    def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came from the channel, split anyhow. Never raises."""
+    def receive_data(self, data: bytes, most: int | None = None) -> int:
+        """Take bytes as they came from the channel, split anyhow. Never raises.
+
+        Args:
+            data: the bytes.
+            most: how many messages to handle of those that are complete; by default all.
+
+        Returns:
+            How many it handled. If that is ``most``, more may wait for `go_on`.
+        """
         if self.state is SessionState.SEVERED:
-            return
+            return 0
         self._bytes_received += len(data)
+        return self._read(data, most)
+
+    def go_on(self, most: int | None = None) -> int:
+        """Handle messages that came in before, as `receive_data` does."""
+        return 0 if self.state is SessionState.SEVERED else self._read(None, most)
+
+    def _read(self, data: bytes | None, most: int | None) -> int:
         decoder = self._decoder
+        handled = 0
         try:
-            decoder.feed(data)
+            if data is not None:
+                decoder.feed(data)
             # A message may sever the session; what follows it is ignored.
-            while not self._is_severed():
+            while handled != most and not self._is_severed():
                 message = decoder.next()
                 if message is NEED_MORE:
-                    return
+                    break
+                handled += 1
                 self._received += 1
                 self._handle(message)
         except SyrupError as error:
@@ -235,6 +247,7 @@ class Session:
         except Exception as error:
             logger.exception("a message of a peer could not be handled; this is a bug in hobgoblin")
             self._violated(error, "internal error")
+        return handled
 
     def _is_severed(self) -> bool:
         return self.state is SessionState.SEVERED
@@ -242,7 +255,7 @@ class Session:
     def receive_eof(self) -> None:
         """The peer has closed its direction of the channel, or the channel is lost."""
         if self.state is not SessionState.SEVERED:
-            self._out.clear()
+            self._discard_output()
             self._sever("the peer closed the connection")
 
     def timer(self) -> float | None:
@@ -256,11 +269,12 @@ class Session:
 
     # Bytes and events out
 
-    def data_to_send(self, *, releases: bool = True) -> list[bytes]:
+    def data_to_send(self, *, releases: bool = True, most: int | None = None) -> list[bytes]:
         """Return what must be written to the channel, each item one framed message.
 
-        Without ``releases`` it leaves those for later: the more there are, the fewer messages
-        they take.
+        Args:
+            releases: if false they are left for later: the more there are, the fewer messages they take.
+            most: with so many octets or more it ends, and the rest waits for the next call.
         """
         crossing = self._crossing
         due = releases and crossing.release_due and self.dialect.releases is not HELD
@@ -268,8 +282,25 @@ class Session:
             for op in crossing.releases():
                 for message in release_octets(self.dialect, op):
                     self._send(message)
-        out, self._out = self._out, []
+        waiting = self._out
+        if most is None or self._unsent <= most:
+            everything = list(waiting)
+            waiting.clear()
+            self._unsent = 0
+            return everything
+        out: list[bytes] = []
+        octets = 0
+        while octets < most and waiting:
+            message = waiting.popleft()
+            octets += len(message)
+            out.append(message)
+        self._unsent -= octets
         return out
+
+    @property
+    def unsent(self) -> int:
+        """How many octets wait for `data_to_send`."""
+        return self._unsent
 
     def events_received(self) -> list[Event]:
         """Return what happened since the last call, in order."""
@@ -289,21 +320,24 @@ class Session:
 
         Raises:
             SessionSevered: the session is over, or not open yet.
+            SessionFull: too much waits to be sent, or the peer holds too many references of ours.
             NotPassable: the message is larger than the limits, or holds what has no form on the wire.
                 Nothing has changed then.
             ValueError: the target did not come from this session.
         """
         self._require_open()
-        to = self._crossing.target(target)
-        if answer is None:
-            asked = self.dialect.one_way is RESOLVER
-            ignored = self._exports.resolver(None) if asked else 0
+        self._require_room()
+        try:
+            if answer is None:
+                self._say(target, args)
+                return
+            to = self._crossing.target(target)
+            question = self._next_question
+            resolver = self._exports.resolver(answer)
             octets = self._encode(args, self._argument_limits)
-            self._send(one_way_octets(self.dialect, to, octets, ignored))
-            return
-        question = self._next_question
-        resolver = self._exports.resolver(answer)
-        octets = self._encode(args, self._argument_limits)
+        except SessionFull:
+            self._refused += 1
+            raise
         self._send(deliver_octets(to, octets, question, resolver))
         self._next_question = question + 1
         self._crossing.questions.add(question, answer)
@@ -324,10 +358,12 @@ class Session:
 
         Raises:
             SessionSevered: the session is over, or not open yet.
+            SessionFull: too much waits to be sent.
             NotPassable: the message is larger than the limits. Nothing has changed then.
             ValueError: the receiver did not come from this session.
         """
         self._require_open()
+        self._require_room()
         to = self._crossing.target(receiver)
         octets = self._encode(selector, self._argument_limits)
         label = b"op:untag" if untag else b"op:get" if type(selector) is str else b"op:index"
@@ -337,8 +373,31 @@ class Session:
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_SELECTED, question)
 
+    def tell(self, resolver: Ref, verb: object, value: object) -> None:
+        """Send a resolver of the peer its one message, `FULFILL` or `BREAK` with a value.
+
+        It is never refused for lack of room: if the limits leave none, the session is aborted.
+
+        Raises:
+            SessionSevered: the session is over, or not open yet.
+            NotPassable: as for `deliver`.
+            ValueError: the resolver did not come from this session.
+        """
+        self._require_open()
+        self._exports.most = self._limits.exports
+        try:
+            self._say(resolver, (verb, value))
+        except SessionFull as error:
+            self._overrun(str(error))
+        finally:
+            self._exports.most = self._own_exports
+        if self._unsent > self._most_unsent:
+            self._unread()
+
     def listen(self, promise: Promise[Any]) -> None:
         """Ask the peer how one of its promises settles; an `Answered` or `Broke` event will tell.
+
+        Like what is told to a resolver, it is never refused.
 
         Raises:
             SessionSevered: the session is over, or not open yet.
@@ -346,7 +405,15 @@ class Session:
         """
         self._require_open()
         to = self._crossing.target(promise)
-        self._send(listen_octets(to, self._exports.resolver(promise)))
+        self._exports.most = self._limits.exports
+        try:
+            self._send(listen_octets(to, self._exports.resolver(promise)))
+        except SessionFull as error:
+            self._overrun(str(error))
+        finally:
+            self._exports.most = self._own_exports
+        if self._unsent > self._most_unsent:
+            self._unread()
 
     def abort(self, reason: str) -> None:
         """End the session and tell the peer why, in at most 200 characters. Idempotent."""
@@ -365,11 +432,15 @@ class Session:
         """Return the sizes of the tables, and what has crossed."""
         return Stats(
             *self._crossing.sizes(),
+            len(self._listeners),
+            *self._queues.sizes(),
+            self._unsent,
             messages_received=self._received,
             messages_sent=self._sent,
             bytes_received=self._bytes_received,
             bytes_sent=self._bytes_sent,
             ignored=self._ignored,
+            refused=self._refused,
         )
 
     def dump(self) -> str:
@@ -377,8 +448,13 @@ class Session:
         return "\n  ".join([f"session {self.state.value}", *self._crossing.rows()])
 
     def check(self) -> None:
-        """Assert the invariants of the tables."""
+        """Assert the invariants of the tables and of what is counted."""
         self._crossing.check()
+        self._queues.check()
+        assert 0 <= len(self._listeners) <= self._limits.listeners, "more listeners than the limit"
+        assert self._unsent == sum(map(len, self._out)), "octets that wait are not counted"
+        assert self._exports.most == self._own_exports, "own sends may take what is kept for answers"
+        assert len(self._exports) <= self._limits.exports, "more exports than the limit"
         if self.state is SessionState.SEVERED:
             assert self.stats().tables == (0, 0, 0, 0), "a severed session holds table entries"
 
@@ -419,7 +495,7 @@ class Session:
             self._crossing.remind()
 
     def _handle_op_abort(self, op: OpAbort) -> None:
-        self._out.clear()
+        self._discard_output()
         self.abort_reason = _printable(op.reason)
         self._sever(f"the peer aborted: {self.abort_reason}")
 
@@ -462,7 +538,11 @@ class Session:
         elif resolver is not None:
             answer = self._new_promise()
         if type(target) is not ResolverAt:
-            self._events.append(Delivered(target, op.args, answer, resolver))
+            waits = None
+            if type(target) is Promise and target._state < FULFILLED:
+                waits = self._queues.take(id(target), self._decoder.size)  # pyright: ignore[reportUnknownArgumentType]
+            ticket = self._listeners.take()
+            self._events.append(Delivered(target, op.args, answer, resolver, ticket, waits))  # pyright: ignore[reportUnknownArgumentType]
             return
         self._handle_resolution(target._pos, op.args)
         if answer is not None:
@@ -488,7 +568,7 @@ class Session:
     def _handle_op_listen(self, op: OpListen) -> None:
         target = self._ours(op.to_desc)
         resolver = self._theirs(op.resolve_me_desc)
-        self._events.append(Listened(target, resolver))
+        self._events.append(Listened(target, resolver, self._listeners.take()))
 
     def _handle_op_get(self, op: OpGet) -> None:
         self._select(op.receiver_desc, op.field_name, False, op.new_answer_pos)
@@ -502,7 +582,7 @@ class Session:
     def _select(self, receiver: object, selector: str | int, untag: bool, answer_pos: int) -> None:
         target = self._ours(receiver)
         answer = self._crossing.new_answer(answer_pos)
-        self._events.append(Selected(target, selector, untag, answer))
+        self._events.append(Selected(target, selector, untag, answer, self._listeners.take()))
 
     def _handle_op_gc_exports(self, op: OpGcExports) -> None:
         for pos, delta in zip(op.export_positions, op.wire_deltas, strict=True):
@@ -533,8 +613,26 @@ class Session:
     # The end
 
     def _violated(self, error: Exception, reason: str) -> None:
-        logger.warning("session aborted: the peer broke the protocol: %s", error)
+        logger.warning("session with %s aborted, it broke the protocol: %s", self._who(), error)
         self.abort(reason)
+
+    def _overrun(self, reason: str) -> None:
+        logger.warning("session with %s aborted: %s", self._who(), reason)
+        self.abort(reason)
+
+    def _unread(self) -> None:
+        """Answers alone have come to be more than anybody should keep."""
+        if not self._is_severed():
+            self._discard_output()
+            self._overrun("the peer does not read what is sent to it")
+
+    def _discard_output(self) -> None:
+        self._out.clear()
+        self._unsent = 0
+
+    def _who(self) -> str:
+        location = self.peer_location
+        return "a peer without a hello" if location is None else _printable(location.uri())
 
     def _sever(self, reason: str) -> None:
         self.state = SessionState.SEVERED
@@ -546,11 +644,25 @@ class Session:
 
     # Writing
 
+    def _require_room(self) -> None:
+        if self._unsent >= self._limits.outbound_bytes:
+            self._refused += 1
+            raise SessionFull(
+                f"{self._unsent} octets wait for a peer that reads slowly; await drained(…) between sends"
+            )
+
     def _require_open(self) -> None:
         if self.state is SessionState.HANDSHAKE:
             raise SessionSevered("the session is not open yet")
         if self.state is SessionState.SEVERED:
             raise SessionSevered("the session has ended")
+
+    def _say(self, target: Ref, args: tuple[object, ...]) -> None:
+        """Send a message that asks for no answer."""
+        to = self._crossing.target(target)
+        ignored = self._exports.resolver(None) if self.dialect.one_way is RESOLVER else 0
+        octets = self._encode(args, self._argument_limits)
+        self._send(one_way_octets(self.dialect, to, octets, ignored))
 
     def _write(self, op: object) -> None:
         self._send(self._encode(op, self._limits))
@@ -563,6 +675,9 @@ class Session:
                 limits=limits,
                 negative_zero=self._negative_zero,
             )
+        except SessionFull:
+            self._exports.roll_back()
+            raise
         except SyrupError as error:
             self._exports.roll_back()
             raise NotPassable(error.problem, _argument_path(error.path, value)) from None
@@ -578,7 +693,9 @@ class Session:
         self._exports.commit()
         data = frame(message, self._decoder.framing or Framing.RAW)
         self._sent += 1
-        self._bytes_sent += len(data)
+        size = len(data)
+        self._bytes_sent += size
+        self._unsent += size
         self._out.append(data)
 
 

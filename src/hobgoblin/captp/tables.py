@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar, final
 from weakref import ref as weak_ref
 
+from hobgoblin.errors import SessionFull
 from hobgoblin.refs import Promise, Ref
 
 __all__ = [
@@ -68,11 +69,16 @@ class Export:
 
 @final
 class Exports:
-    """The export table. Counts change with `commit`, when the message that carries them exists."""
+    """The export table. Counts change with `commit`, when the message that carries them exists.
 
-    __slots__ = ("_by_pos", "_committed", "_next", "_pos_of", "_staged")
+    ``most`` is how many entries there may be after what is being written; to add more raises
+    `SessionFull`, and nothing of the message is to be kept.
+    """
 
-    def __init__(self, bootstrap: Ref) -> None:
+    __slots__ = ("_by_pos", "_committed", "_next", "_pos_of", "_staged", "most")
+
+    def __init__(self, bootstrap: Ref, most: int) -> None:
+        self.most = most
         self._by_pos: dict[int, Export] = {0: Export(bootstrap, None)}
         self._pos_of: dict[Ref, int] = {bootstrap: 0}
         self._next = 1
@@ -152,6 +158,10 @@ class Exports:
         assert all(pos in self._by_pos for pos in self._pos_of.values()), "index without an entry"
 
     def _add(self, entry: Export) -> int:
+        if len(self._by_pos) >= self.most:
+            raise SessionFull(
+                f"the other side holds {len(self._by_pos)} references of ours: it must give some back"
+            )
         pos = self._next
         self._next = pos + 1
         self._by_pos[pos] = entry

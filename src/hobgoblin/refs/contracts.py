@@ -85,6 +85,10 @@ class Route(Protocol):
         """Take a message for an object or a promise behind this sink, or a selection. Any thread."""
         ...
 
+    def room(self, done: Promise[None]) -> None:
+        """Fulfil ``done`` when there is room for messages; break it if none can leave. Any thread."""
+        ...
+
     def listen(self, promise: Promise[Any]) -> None:
         """Ask the other side to tell how ``promise`` settles. In the host's thread."""
         ...

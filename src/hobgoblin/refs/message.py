@@ -18,11 +18,13 @@ class Message:
     """A message under way: what it carries, and who is told of the outcome.
 
     ``args`` has passed by copy already; a method call carries its name as a symbol in front.
-    ``answer`` is ``None`` when nobody asked; failures then go to ``home``. `Selection` is the one
-    subclass: what travels alike, and is for a value instead of an object.
+    ``answer`` is ``None`` when nobody asked; failures then go to ``home``. A message of a peer may
+    carry what is counted as long as it lives: ``ticket`` to the end of the call, ``waits`` until it
+    has left the last promise on its way. `Selection` is the one subclass: what travels alike, and is
+    for a value instead of an object.
     """
 
-    __slots__ = ("answer", "args", "home", "site", "target")
+    __slots__ = ("answer", "args", "home", "site", "target", "ticket", "waits")
 
     def __init__(
         self,
@@ -31,12 +33,16 @@ class Message:
         answer: Promise[Any] | None,
         home: Home,
         site: Site | None,
+        ticket: object = None,
+        waits: object = None,
     ) -> None:
         self.target = target
         self.args = args
         self.answer = answer
         self.home = home
         self.site = site
+        self.ticket = ticket
+        self.waits = waits
 
     def dispatch(self) -> None:
         """Set out on the way to the target."""

@@ -197,8 +197,31 @@ class Promise(Ref, Generic[T_co]):
         elif self._detour is not None:
             self._detour._accept_here(message)
         else:
+            message.waits = None
             message.target = self._value
             self._value._accept(message)
+
+    def _room(self, done: Promise[None]) -> None:
+        host = self._at.host
+        if host.here():
+            self._room_here(done)
+        else:
+            host.post(self._room_here, done)
+
+    def _room_here(self, done: Promise[None]) -> None:
+        way = self._way()
+        route = way._route
+        state = way._state
+        if state == BROKEN:
+            done._break(way._value)
+        elif route is not None and (state == PENDING or way._used):
+            route.room(done)
+        elif way._detour is not None:
+            way._detour._room_here(done)
+        elif isinstance(way._value, Ref) and state == FULFILLED:
+            way._value._room(done)
+        else:
+            done._resolve(None)
 
     def _set_route(self, route: Route, kind: int, pos: int) -> None:
         """Say where messages may go before this promise settles; those that wait set out."""
@@ -457,6 +480,7 @@ def _settle(first: Promise[Any]) -> None:
             target: Ref | None = value if not broken and isinstance(value, Ref) else None
             for message in queue:
                 if target is not None and type(message) is Message:
+                    message.waits = None
                     message.target = target
                     target._accept(message)
                     continue

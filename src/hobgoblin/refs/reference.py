@@ -46,6 +46,10 @@ class Ref:
     def _accept(self, message: Message) -> None:
         raise NotImplementedError
 
+    def _room(self, done: Promise[None]) -> None:
+        """Fulfil ``done`` when there is room on the way that messages take from here."""
+        done._resolve(None)
+
     def __getattr__(self, name: str) -> BoundSend:
         if name[:1] == "_":
             raise AttributeError(f"{name} can't be reached through a reference: {_ADVICE}")
@@ -194,6 +198,9 @@ class RemoteRef(Ref):
 
     def _accept(self, message: Message) -> None:
         self._sink.accept(message)
+
+    def _room(self, done: Promise[None]) -> None:
+        self._sink.room(done)
 
     def __repr__(self) -> str:
         return "<Ref remote>"

@@ -90,6 +90,7 @@ class ValueReader(OctetSource):
         "_message_octets",
         "_sets",
         "_stack",
+        "_start",
         "_stop",
         "_structs",
     )
@@ -110,6 +111,7 @@ class ValueReader(OctetSource):
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
         self._stop = -1
+        self._start = 0
         self._left = 0
         self._kind = TOP
         self._items: list[object] = []
@@ -138,6 +140,7 @@ class ValueReader(OctetSource):
             if not self._begin():
                 return NEED_MORE
             self._left = self._elements
+            self._start = self._base + self._pos
         elif self._pos >= len(self._data) and not self._refill():
             return NEED_MORE
 

@@ -54,6 +54,11 @@ class Decoder(ValueReader):
         """Whether octets are held that `next` has not turned into a value."""
         return self._stop >= 0 or self._pos < len(self._data) or len(self._tail) > 0
 
+    @property
+    def size(self) -> int:
+        """How many octets the value takes that `next` has just returned."""
+        return self._base + self._pos - self._start
+
     def _die(self, failure: Exception) -> None:
         self._failure = failure
         self._abandon()

@@ -52,6 +52,11 @@ class StreamDecoder(Protocol):
         ...
 
     @property
+    def size(self) -> int:
+        """How many octets the value takes that `next` has just returned."""
+        ...
+
+    @property
     def framing(self) -> Framing | None:
         """The framing in use: never `Framing.DETECT`, but ``None`` until it is detected."""
         ...
@@ -182,6 +187,10 @@ class DetectingDecoder:
     @property
     def pending(self) -> bool:
         return self._inner is not None and self._inner.pending
+
+    @property
+    def size(self) -> int:
+        return 0 if self._inner is None else self._inner.size
 
     def feed(self, data: bytes) -> None:
         if self._inner is None and self._failure is None and len(data) > 0:

@@ -13,7 +13,7 @@ from hobgoblin.vat.reasons import reason_of
 if TYPE_CHECKING:
     from hobgoblin.vat.vat import Vat
 
-__all__ = ["Birth", "Effect", "Job", "NearCoroutine", "Nobody", "Thunk", "maker"]
+__all__ = ["Birth", "Effect", "Fence", "Job", "NearCoroutine", "Nobody", "Thunk", "maker"]
 
 
 class Effect(Protocol):
@@ -121,6 +121,25 @@ class Thunk:
 
     def __repr__(self) -> str:
         return f"{self.name}()"
+
+
+@final
+class Fence:
+    """Tells that everything before it in the queue has had its turn."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self, passed: Callable[[], object]) -> None:
+        self.passed = passed
+
+    def run(self, vat: Vat) -> None:
+        self.passed()
+
+    def fail(self, error: BaseException) -> None:
+        self.passed()
+
+    def __repr__(self) -> str:
+        return "a fence"
 
 
 @final

@@ -43,7 +43,7 @@ from hobgoblin.refs import (
 from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, disown, reference_to, undo
 from hobgoblin.vat.invoke import call, invoke
-from hobgoblin.vat.jobs import Birth, Effect, Job, NearCoroutine, Nobody, Thunk, maker
+from hobgoblin.vat.jobs import Birth, Effect, Fence, Job, NearCoroutine, Nobody, Thunk, maker
 from hobgoblin.vat.passing import pass_arguments, pass_value
 from hobgoblin.vat.reasons import reason_of
 from hobgoblin.vat.stretches import Stretches
@@ -239,7 +239,19 @@ class Vat:
         """Tell ``dependent``, which is held weakly, when this vat stops."""
         self._dependents[dependent] = None
 
-    # Home: what references and other vats call
+    # Home: what references, sessions and other vats call
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for a turn. From another thread: whether it was so just now."""
+        return not self._queue
+
+    def fence(self, passed: Callable[[], object]) -> None:
+        """Call ``passed`` when all that waits for a turn now has had it, or this vat has stopped.
+
+        Any thread. The call comes in the vat's thread, outside of any turn, and must only schedule.
+        """
+        self._enqueue(Fence(passed))
 
     def accept(self, message: Message) -> None:
         """Take a message for one of this vat's objects. Any thread."""

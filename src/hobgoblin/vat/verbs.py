@@ -1,4 +1,4 @@
-"""The verbs of a vat's code: spawn, send, send_only, untag, near, become, on, on_sever, new_promise."""
+"""The verbs of a vat's code: spawn, send, send_only, untag, near, become, on, drained and their kin."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = [
     "Function",
     "Resolver",
     "become",
+    "drained",
     "near",
     "new_promise",
     "on",
@@ -307,6 +308,53 @@ def new_promise() -> tuple[Promise[Any], Resolver[Any]]:
     resolver = vat.spawn(Resolver[Any], promise)
     vat.effect(_Undecided(promise))
     return promise, resolver
+
+
+def drained(target: Any, /) -> Promise[None]:
+    """Return a promise that is fulfilled when there is room for messages on the way to ``target``.
+
+    Sends never wait. Those to a peer that reads more slowly than you send pile up here, and break
+    with `SessionFull` when they have come to `Limits.outbound_bytes`. So in a loop that sends a lot,
+    await this now and then::
+
+        for chunk in chunks:
+            send_only(file.append)(chunk)
+            await drained(file)
+
+    Args:
+        target: a reference or a promise, or one of its methods. On the way to an object of this
+            process there is always room.
+
+    Returns:
+        A promise that breaks with what the target is broken with, such as `SessionSevered`. It takes
+        into account what was sent before, also what the running turn has sent.
+
+    Raises:
+        TypeError: ``target`` is no reference.
+    """
+    reference, _ = _parts(target, "drained")
+    home = cast("Vat", current_home.get() or reference._home)
+    done: Promise[None] = Promise(home, call_site(1, "drained"))
+    home.effect(_Room(reference, done))
+    return done
+
+
+@final
+class _Room:
+    """A question for room on the way to a reference, as an effect: it comes after what the turn sends."""
+
+    __slots__ = ("done", "reference")
+
+    def __init__(self, reference: Ref, done: Promise[None]) -> None:
+        self.reference = reference
+        self.done = done
+
+    def dispatch(self) -> None:
+        self.reference._room(self.done)
+
+    def undo(self, error: BaseException) -> None:
+        self.done._heard = True
+        self.done._break(error)
 
 
 def _running_vat(advice: str) -> Vat:

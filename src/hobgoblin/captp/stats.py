@@ -1,0 +1,38 @@
+"""What a session holds, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Stats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The sizes of a session's tables, what waits in it, and what has crossed it.
+
+    What a field of `Limits` bounds goes by the same name here.
+    """
+
+    exports: int
+    imports: int
+    questions: int
+    answers: int
+    listeners: int
+    queued_messages: int
+    queued_bytes: int
+    outbound_bytes: int
+    messages_received: int
+    messages_sent: int
+    bytes_received: int
+    bytes_sent: int
+    ignored: int
+    """What a peer should not have done and harms nobody: late resolutions, releases of nothing."""
+
+    refused: int
+    """Messages of ours that broke with `SessionFull`."""
+
+    @property
+    def tables(self) -> tuple[int, int, int, int]:
+        """The four table sizes; ``(1, 0, 0, 0)`` when only the bootstrap object is left."""
+        return (self.exports, self.imports, self.questions, self.answers)
