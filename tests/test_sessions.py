@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import Actor, Peer, PeerSession, method, netlayers
+from hobgoblin import testing, Actor, Peer, PeerSession, method, netlayers
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -111,6 +111,24 @@ def test_printing_one_shows_much_and_no_secret(tmp_path: Path) -> None:
             assert " bytes; sent " in text
 
     run(main)
+
+
+def test_who_comes_back_before_the_other_has_noticed_the_end_is_let_in() -> None:
+    """The end of the old session and the hello of the new one travel apart, and either may come first."""
+
+    async def program(sim: testing.Simulation) -> None:
+        server, client = await sim.peer("server"), await sim.peer("client")
+        uri = server.publish(server.spawn(Counter))
+        assert await client.enliven(uri, Counter).add(1) == 1
+        sim.network.silence("server", "client")
+        client.sessions[0].close("the cable was cut")
+        again = client.enliven(uri, Counter).add(1)
+        await asyncio.sleep(0.1)
+        assert client.sessions == []
+        server.sessions[0].close("so it was noticed here, too")
+        assert await again == 2
+
+    testing.Simulation(1).run(program)
 
 
 def test_closing_one_breaks_what_waits_and_enlivening_reaches_the_peer_anew(tmp_path: Path) -> None:
