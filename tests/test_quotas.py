@@ -494,3 +494,17 @@ class TestQuotas:
                         await promise
 
         run(main)
+
+
+def test_a_flood_of_messages_to_what_was_revoked_leaves_the_session_as_it_was(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(netlayers.Unix(tmp_path / "s")) as server, Peer(netlayers.Unix()) as client:
+            uri = server.publish(server.spawn(Counter), revocable=True)
+            other = server.publish(server.spawn(Counter))
+            revoked = await client.enliven(uri)
+            server.revoke(uri)
+            outcomes = await asyncio.gather(*(revoked.add() for _ in range(400)), return_exceptions=True)
+            assert {str(outcome) for outcome in outcomes} == {"revoked"}
+            assert await client.enliven(other).total() == 0
+
+    run(main)

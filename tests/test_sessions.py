@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import testing, Actor, Peer, PeerSession, method, netlayers
+from hobgoblin import Actor, Peer, PeerSession, method, netlayers, testing
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
