@@ -21,12 +21,10 @@ stays in the session, where it is counted; what it brings is handled in portions
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from types import MappingProxyType
-from typing import Any, Final, Protocol, cast, final
+from typing import Any, Final, Protocol, final
 
 from hobgoblin.captp import (
     BREAK,
@@ -47,16 +45,8 @@ from hobgoblin.captp.handoffs import sign_receive
 from hobgoblin.captp.quotas import Ticket
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
-from hobgoblin.errors import (
-    BrokenPromise,
-    NotPassable,
-    PromiseCycle,
-    Refused,
-    RemoteError,
-    RemoteRefused,
-    SessionFull,
-    SessionSevered,
-)
+from hobgoblin.errors import NotPassable, Refused, SessionFull, SessionSevered
+from hobgoblin.failures import Failures, received_reason
 from hobgoblin.inflow import Inflow
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, host_of
@@ -94,13 +84,8 @@ WRITE_OCTETS: Final = 256 * 1024
 ROOM_SHARE: Final = 16
 """There is room again when no more than one in so many of the outbound octets is in use: 4 MB."""
 
-CALL_FAILED: Final = "the call failed, error "
-"""What a peer is told of failures that are not meant for it, before their id."""
-
 DEPOSIT_GIFT: Final = Symbol("deposit-gift")
 WITHDRAW_GIFT: Final = Symbol("withdraw-gift")
-
-logger = logging.getLogger("hobgoblin.connection")
 
 
 class Tap(Protocol):
@@ -193,7 +178,7 @@ class Connection:
         self._waiters: list[Promise[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
-        self._failures = 0
+        self._failures = Failures(lambda: self.session.session_id)
         self._carrying_out = False
         self._watchers: dict[Watcher, None] = {}
         self.keys = KeyPair.from_seed(entropy(32))
@@ -399,7 +384,7 @@ class Connection:
             message.fail(error)
         except NotPassable as error:
             # Within a process exceptions pass as they are; on the wire they are what a peer may know.
-            args = tuple([self._without_exceptions(arg) for arg in message.args])
+            args = tuple([self._failures.without_exceptions(arg) for arg in message.args])
             if args == message.args:
                 message.fail(error)
             else:
@@ -430,18 +415,6 @@ class Connection:
         for deposit in deposits:
             deposit.dispatch()
 
-    def _without_exceptions(self, value: Any) -> Any:
-        """Return a passed value with the exceptions in it replaced by what the peer may know of them."""
-        if isinstance(value, BaseException):
-            return self._sent_reason(value)
-        if type(value) is tuple:
-            items = cast("tuple[object, ...]", value)
-            return tuple([self._without_exceptions(item) for item in items])
-        if type(value) is MappingProxyType:
-            struct = cast("Mapping[str, Any]", value)
-            return MappingProxyType({key: self._without_exceptions(item) for key, item in struct.items()})
-        return value
-
     # Events of the session
 
     def _catch_up(self) -> None:
@@ -467,7 +440,7 @@ class Connection:
             case Answered(promise, value):
                 promise._resolve_here(value)
             case Broke(promise, reason):
-                promise._break_here(_received_reason(reason))
+                promise._break_here(received_reason(reason))
             case Listened(target, resolver, ticket):
                 self._listened(target, resolver, ticket)
             case Selected():
@@ -587,7 +560,7 @@ class Connection:
     def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
         """Tell ``resolver`` how a promise has settled; log what went wrong in our own code."""
         if promise._state == BROKEN:
-            reason = self._sent_reason(promise._value)
+            reason = self._failures.reason(promise._value)
             if resolver is not None:
                 self.tell(resolver, BREAK, reason)
         elif resolver is not None:
@@ -601,35 +574,7 @@ class Connection:
             self._write_to_resolver(resolver, verb, value)
         except NotPassable as error:
             with suppress(NotPassable):
-                self._write_to_resolver(resolver, BREAK, self._sent_reason(error))
-
-    def _sent_reason(self, error: BaseException) -> object:
-        """Return what the peer may know of an error: by default an id, under which we log the rest."""
-        if isinstance(error, RemoteError):
-            return ErrorValue(error.message)
-        if isinstance(error, BrokenPromise):
-            if not isinstance(error.reason, BaseException):
-                return error.reason
-            # What ended a method was no Exception, as when it was cancelled.
-            error = error.reason
-        name = type(error).__name__
-        if isinstance(error, PromiseCycle):
-            return ErrorValue(f"{name}: {error}")
-        if isinstance(error, Refused):
-            return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
-        if isinstance(error, SessionSevered):
-            return ErrorValue("SessionSevered: a session that this call depended on has ended")
-        if isinstance(error, SessionFull):
-            return ErrorValue("SessionFull: a session that this call depended on takes no more for now")
-        error_id = getattr(error, "_hob_error_id", None)
-        if error_id is None:
-            # One failure may break many promises: it is logged once, under one id.
-            self._failures += 1
-            error_id = f"{self.session.session_id.hex()[:8]}-{self._failures}"
-            with suppress(AttributeError):
-                error._hob_error_id = error_id  # type: ignore[attr-defined]
-            logger.warning("a call of a peer failed, error %s", error_id, exc_info=error)
-        return ErrorValue(f"{CALL_FAILED}{error_id}")
+                self._write_to_resolver(resolver, BREAK, self._failures.reason(error))
 
     # Writing
 
@@ -732,10 +677,3 @@ class _Relay:
     def listen(self, promise: Promise[Any]) -> None:
         # Only of selections. Other questions have their follower from the start.
         self.question._listen(Follower(promise))
-
-
-def _received_reason(reason: object) -> BaseException:
-    if type(reason) is ErrorValue:
-        masked = reason.message.startswith(CALL_FAILED)
-        return RemoteError(reason.message) if masked else RemoteRefused(reason.message)
-    return BrokenPromise(reason)

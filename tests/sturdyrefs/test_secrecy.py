@@ -314,5 +314,5 @@ def test_t42_no_secret_is_logged_printed_or_told(
     assert "<SturdyRef " in told
     assert "session open" in told
     assert "nobody awaited" in told
-    assert "the peer broke the protocol" in told
+    assert "it broke the protocol" in told
     assert not debug or "Executing <" in told

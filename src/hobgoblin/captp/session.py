@@ -16,12 +16,10 @@ keeps the time (`timer`, `handle_timer`). Nothing here reads a clock or draws ra
 from __future__ import annotations
 
 import logging
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
-from typing import Any, Final, cast, final
+from typing import Any, Final, final
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.events import (
@@ -37,7 +35,8 @@ from hobgoblin.captp.events import (
 )
 from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.captp.quotas import Queues, Quota
-from hobgoblin.captp.stats import Stats
+from hobgoblin.captp.stats import SessionState, Stats
+from hobgoblin.captp.texts import REASON_LENGTH, argument_path, printable
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
@@ -82,20 +81,10 @@ RESOLVER: Final = OneWay.RESOLVER
 FULFILL: Final = Symbol("fulfill")
 BREAK: Final = Symbol("break")
 
-_REASON_LENGTH: Final = 200
-_ARGUMENT: Final = re.compile(r"\$\[(\d+)\]")
 _ANSWERS_SHARE: Final = 4
 """One in so many exports is kept for answers, which may make what waits to be sent so many times as much."""
 
 _ABANDONED: Final = ErrorValue("the other side gave the promise up without settling it")
-
-
-class SessionState(Enum):
-    """Where a session is in its life."""
-
-    HANDSHAKE = "handshake"
-    OPEN = "open"
-    SEVERED = "severed"
 
 
 @final
@@ -419,7 +408,7 @@ class Session:
         """End the session and tell the peer why, in at most 200 characters. Idempotent."""
         if self.state is SessionState.SEVERED:
             return
-        told = reason[:_REASON_LENGTH].encode(errors="replace").decode()
+        told = reason[:REASON_LENGTH].encode(errors="replace").decode()
         try:
             self._write(OpAbort(told))
         except NotPassable:
@@ -496,7 +485,7 @@ class Session:
 
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._discard_output()
-        self.abort_reason = _printable(op.reason)
+        self.abort_reason = printable(op.reason)
         self._sever(f"the peer aborted: {self.abort_reason}")
 
     def _handle_second_hello(self, op: OpStartSession) -> None:
@@ -632,7 +621,7 @@ class Session:
 
     def _who(self) -> str:
         location = self.peer_location
-        return "a peer without a hello" if location is None else _printable(location.uri())
+        return "a peer without a hello" if location is None else printable(location.uri())
 
     def _sever(self, reason: str) -> None:
         self.state = SessionState.SEVERED
@@ -680,7 +669,7 @@ class Session:
             raise
         except SyrupError as error:
             self._exports.roll_back()
-            raise NotPassable(error.problem, _argument_path(error.path, value)) from None
+            raise NotPassable(error.problem, argument_path(error.path, value)) from None
         except Exception as error:
             # Only values that no vat lets pass: a Tagged whose tag is no text, a mapping that raises.
             self._exports.roll_back()
@@ -707,17 +696,3 @@ def _argument_limits(limits: Limits) -> Limits:
         depth=max(0, limits.depth - 1),
         elements=max(0, limits.elements - 16),
     )
-
-
-def _argument_path(path: str, args: object) -> str:
-    """Name a place in the arguments as their sender would: ``args[1]["size"]``."""
-    found = _ARGUMENT.match(path)
-    if found is None or type(args) is not tuple:
-        return path
-    verb = cast("tuple[object, ...]", args)[0]
-    return f"args[{int(found[1]) - (type(verb) is Symbol)}]{path[found.end() :]}"
-
-
-def _printable(text: str) -> str:
-    """Return text from a peer fit for a log and an exception."""
-    return ascii(text[:_REASON_LENGTH])[1:-1]

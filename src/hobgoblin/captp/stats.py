@@ -1,10 +1,19 @@
-"""What a session holds, in numbers."""
+"""Where a session is in its life, and what it holds, in numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-__all__ = ["Stats"]
+__all__ = ["SessionState", "Stats"]
+
+
+class SessionState(Enum):
+    """Where a session is in its life."""
+
+    HANDSHAKE = "handshake"
+    OPEN = "open"
+    SEVERED = "severed"
 
 
 @dataclass(frozen=True, slots=True)
