@@ -15,6 +15,7 @@ list       ``list``, ``tuple``                    ``tuple``
 struct     a mapping with ``str`` keys            ``types.MappingProxyType`` (read-only)
 tagged     `Tagged`                               `Tagged`
 error      `ErrorValue`                           `ErrorValue`
+sturdyref  `SturdyRef`                            `SturdyRef`
 ========== =====================================  ==========================================
 
 ``None`` is *undefined* because that is what a function without a result returns in every

@@ -17,7 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hobgoblin.crypto import SwissNum
 from hobgoblin.errors import NotPassable
+from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import spawn_vat
 from hobgoblin.refs import LocalRef, Promise, Ref
 from hobgoblin.values import (
@@ -98,6 +100,8 @@ class Echo(Actor):
         return a is b
 
 
+BOB = PeerLocator("tcp-testing-only", "bob0", {"host": "127.0.0.1", "port": "22046"})
+
 TABLE: list[tuple[object, object]] = [
     (None, None),
     (NULL, NULL),
@@ -125,6 +129,8 @@ TABLE: list[tuple[object, object]] = [
     (Tagged("list", [1, 2]), Tagged("list", (1, 2))),
     (ErrorValue("no"), ErrorValue("no")),
     (Record(Symbol("odd"), ([1], 2)), Record(Symbol("odd"), ((1,), 2))),
+    (BOB, BOB),
+    (SturdyRef(BOB, SwissNum(b"car")), SturdyRef(BOB, SwissNum(b"car"))),
     (Level.HIGH, 3),
     (Name.CAR, "car"),
     (Text("text"), "text"),

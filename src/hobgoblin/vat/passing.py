@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodTyp
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from hobgoblin.errors import NotPassable
+from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.refs import BoundSend, LocalRef, Promise, Ref, RemoteRef
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Keyword, Null, Record, Symbol, Tagged
 from hobgoblin.vat.actor import Actor, reference_to
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["pass_arguments", "pass_value"]
 
-_AS_IS: Final = frozenset({bool, bytes, float, type(None), Null, LocalRef, Promise, RemoteRef})
+_AS_IS: Final = frozenset(
+    {bool, bytes, float, type(None), Null, LocalRef, Promise, RemoteRef, PeerLocator, SturdyRef}
+)
 """Values that can't change, are the same here and there, and need no look inside."""
 
 _INTEGER_BOUND: Final = 10**DEFAULT_LIMITS.integer_digits
