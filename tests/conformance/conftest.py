@@ -163,16 +163,18 @@ class Far:
 
     def hello(self, version="1.0", signed=None, keys=None):
         """Say op:start-session; what is signed and which key is named can be wrong."""
+        self.write(self._hello(version, signed, keys))
+
+    async def hello_slowly(self):
+        """Say it octet by octet."""
+        for octet in frame(encode(self._hello()), self._framing):
+            self._writer.write(bytes([octet]))
+            await asyncio.sleep(0)
+
+    def _hello(self, version="1.0", signed=None, keys=None):
         signed = record("my-location", self.location) if signed is None else signed
-        self.write(
-            record(
-                "op:start-session",
-                version,
-                (keys or self.keys).public,
-                self.location,
-                self.keys.sign(signed),
-            )
-        )
+        public = (keys or self.keys).public
+        return record("op:start-session", version, public, self.location, self.keys.sign(signed))
 
     def deliver(self, to, *args, answer=False, resolver=False):
         self.write(record("op:deliver", to, args, answer, resolver))
