@@ -115,7 +115,7 @@ class Far:
     """The test's own side of one connection.
 
     ``unclaimed`` holds what has come and no test has asked for yet, ``log`` the labels of all of it;
-    ``released`` and ``given_up`` add up what was given back.
+    ``released`` and ``given_up`` add up what was given back, ``releases`` lists it.
     """
 
     def __init__(self, reader, writer, framing, dialect, keys, location):
@@ -126,6 +126,7 @@ class Far:
         self.log = []
         self.octets = b""
         self.released = Counter()
+        self.releases = []
         self.given_up = []
         self._next_export = self._next_answer = 1
         self.their_key = self.their_location = self.session = None
@@ -241,14 +242,19 @@ class Far:
 
     # Reading
 
+    async def read_octets(self):
+        """Return what comes next, in whatever form; nothing when the other side has closed."""
+        data = await self._reader.read(65536)
+        self.octets += data
+        return data
+
     async def next(self):
         """Return the next message, or ``None`` when the other side has closed. A reset raises."""
         while (message := self._decoder.next()) is NEED_MORE:
-            data = await self._reader.read(65536)
+            data = await self.read_octets()
             if not data:
                 assert not self._decoder.pending, "the connection ends inside a message"
                 return None
-            self.octets += data
             self._decoder.feed(data)
         self.log.append(message.label.name)
         return message
@@ -262,6 +268,7 @@ class Far:
                 assert label == GC_EXPORTS[self._dialect]
                 for pos, delta in zip(*self._listed(message.fields), strict=True):
                     self.released[pos] += delta
+                    self.releases.append((pos, delta))
             case "op:gc-answer" | "op:gc-answers" as label:
                 assert label == GC_ANSWERS[self._dialect]
                 (positions,) = self._listed(message.fields)
