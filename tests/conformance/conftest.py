@@ -446,14 +446,15 @@ class Stage:
         self._stack.callback(far.close)
         return far
 
-    async def dial(self, place=None, keys=None):
-        """Connect to our peer, and say nothing yet."""
-        ends = await asyncio.open_connection("127.0.0.1", int(self.tcp.location.hints["port"]))
+    async def dial(self, place=None, keys=None, tcp=None):
+        """Connect to our peer, or to the one at ``tcp``, and say nothing yet."""
+        port = (tcp or self.tcp).location.hints["port"]
+        ends = await asyncio.open_connection("127.0.0.1", int(port))
         return self.far(*ends, place or location(f"tester{self._made}", "1"), keys)
 
-    async def session(self, place=None, keys=None):
-        """Connect to our peer and open a session."""
-        return await (await self.dial(place, keys)).open()
+    async def session(self, place=None, keys=None, tcp=None):
+        """Connect to our peer, or to the one at ``tcp``, and open a session."""
+        return await (await self.dial(place, keys, tcp)).open()
 
     async def listen(self, name="listener"):
         place = await Place(self, name).open()
