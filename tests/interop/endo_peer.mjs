@@ -14,10 +14,11 @@ const load = name => import(pathToFileURL(name.startsWith('@') ? require.resolve
 
 await load('@endo/init');
 const { E } = await load('@endo/eventual-send');
-const { Far, makeTagged } = await load('@endo/marshal');
+const { Far, getTag, makeTagged } = await load('@endo/marshal');
 const { makeTcpNetLayer } = await load('netlayers/tcp-test-only.js');
 const { makeClient } = await load('client/index.js');
 const { encodeSwissnum } = await load('client/util.js');
+const { ocapnPassStyleOf } = await load('codecs/ocapn-pass-style.js');
 
 const [role, framing, designator, port, swissnum] = process.argv.slice(2);
 
@@ -26,10 +27,74 @@ const netlayer = await client.registerNetlayer((handlers, logger) =>
   makeTcpNetLayer({ handlers, logger, specifiedPort: 0, specifiedDesignator: `endo-${role}`, framing }),
 );
 
+// What a value is to Endo, in words.
+const tell = value => {
+  const style = ocapnPassStyleOf(value);
+  switch (style) {
+    case 'bigint':
+      return `bigint ${value}`;
+    case 'number':
+      return `number ${Object.is(value, -0) ? '-0' : value}`;
+    case 'string':
+      return JSON.stringify(value);
+    case 'symbol':
+      return String(value);
+    case 'byteArray':
+      return `bytes ${[...new Uint8Array(value.slice())]}`;
+    case 'copyArray':
+      return `[${value.map(tell)}]`;
+    case 'copyRecord':
+      return `{${Object.keys(value).map(key => `${key}: ${tell(value[key])}`)}}`;
+    case 'tagged':
+      return `${getTag(value)}(${tell(value.payload)})`;
+    case 'error':
+      return `error ${value.message}`;
+    case 'boolean':
+      return String(value);
+    default:
+      return style;
+  }
+};
+
+// Weak references, so that it can be seen what is collected.
+const makeWatch = makeCar => {
+  const watched = [];
+  const isGone = async () => {
+    while (watched.some(car => car.deref() !== undefined)) {
+      await new Promise(resolve => setTimeout(resolve, 5));
+    }
+    return true;
+  };
+  return Far('watch', {
+    make: () => {
+      const car = makeCar('grey');
+      watched.push(new WeakRef(car));
+      return car;
+    },
+    isGone,
+    // From now on garbage is collected all the time: only what is reachable stays in any table.
+    collect: () => {
+      setInterval(globalThis.gc, 20);
+    },
+  });
+};
+
 const serve = () => {
   let kept;
   const makeCar = color => Far('car', { drive: () => `a ${color} car drives` });
   client.registerSturdyRef('echo', Far('echo', async (...args) => args));
+  client.registerSturdyRef('tell', Far('tell', (...args) => harden(args.map(tell))));
+  client.registerSturdyRef('watch', makeWatch(makeCar));
+  client.registerSturdyRef(
+    'values',
+    Far('values', () =>
+      harden([
+        ...[undefined, null, true, false, 0n, -5n, 2n ** 70n, 1, -1.5, NaN, Infinity, -Infinity, -0],
+        ...['', 'björn', Symbol.for('sym'), [], [1n, [2n]], {}, { b: 1n, aa: { z: true } }],
+        ...[makeTagged('decimal', '3.14'), Error('boom')],
+      ]),
+    ),
+  );
   client.registerSturdyRef(
     'garage',
     Far('garage', {
