@@ -346,6 +346,38 @@ def test_t40_one_bit_flipped_in_any_field_breaks_and_takes_nothing(exporter, pla
     assert exporter.receiver.answer(9) == "gift"
 
 
+def test_t40_what_is_well_signed_but_wrong_breaks_and_takes_nothing(exporter):
+    """Gifter and receiver sign whatever they like; each field must be that of the sessions there are."""
+    exporter.gifter.deposit()
+    gifter, receiver = exporter.gifter, exporter.receiver
+    signer = exporter.keys("receiver to gifter")
+    wrong_gives = [
+        {"session": receiver.session.session_id},
+        {"session": bytes(32)},
+        {"session": b""},
+        {"gifter_side": receiver.keys.public.public_id},
+        {"gifter_side": exporter.keys("bob to gifter").public.public_id},
+        {"receiver_key": receiver.keys.public},
+        {"receiver_key": gifter.keys.public},
+    ]
+    wrong_requests = [
+        {"receiving_session": gifter.session.session_id},
+        {"receiving_session": bytes(32)},
+        {"receiving_side": gifter.keys.public.public_id},
+        {"receiving_side": signer.public.public_id},
+        {"receiving_side": b""},
+    ]
+    right = sign(gifter.keys, exporter.give())
+    requests = [exporter.receive(sign(gifter.keys, exporter.give(**fields))) for fields in wrong_gives]
+    requests += [exporter.receive(right, **fields) for fields in wrong_requests]
+    for request in requests:
+        question = receiver.ask(WITHDRAW, sign(signer, request))
+        assert receiver.answer(question) == USELESS, request
+    assert receiver.answer(receiver.ask(WITHDRAW, right)) is not None  # a bare certificate
+    exporter.table.check()
+    assert receiver.answer(exporter.withdraw()) == "gift"
+
+
 def test_t40_a_certificate_for_another_receiver_opens_nothing(exporter):
     """Not for who overhears it, nor for who is in session with the same gifter."""
     exporter.gifter.deposit()
