@@ -134,6 +134,19 @@ class TestCalls:
 
         run(main)
 
+    def test_a_promise_resolved_to_one_that_is_being_reached_takes_calls(
+        self, kind: str, tmp_path: Path
+    ) -> None:
+        async def main() -> None:
+            async with pair_over(kind, tmp_path) as (server, client):
+                uri = server.publish(server.spawn(Garage))
+                promise, resolver = await client.vat.run(hob.new_promise)
+                await resolver.fulfill(client.enliven(uri, Garage))
+                # It waits at the other promise until the session is there.
+                assert await promise.make_car("blue").drive() == "a blue car drives"
+
+        run(main)
+
     def test_every_value_arrives_as_in_the_table(self, kind: str, tmp_path: Path) -> None:
         values: list[Any] = [
             *(
