@@ -409,10 +409,12 @@ class Session:
         if self.state is SessionState.SEVERED:
             return
         told = reason[:REASON_LENGTH].encode(errors="replace").decode()
-        try:
-            self._write(OpAbort(told))
-        except NotPassable:
-            logger.debug("the limits leave no room for an op:abort")
+        # Who has not said anything yet can't be told anything: how it frames messages is not known.
+        if self._decoder.framing is not None:
+            try:
+                self._write(OpAbort(told))
+            except NotPassable:
+                logger.debug("the limits leave no room for an op:abort")
         self._sever(reason)
 
     # For people
