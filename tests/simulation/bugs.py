@@ -1,0 +1,421 @@
+"""Bugs that are planted in our own code, to see that the simulation finds them.
+
+Each is a function that puts something in the place of an attribute for as long as a run takes.
+``python -m tests.simulation --bugs`` prints how many seeds it takes to find each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import hobgoblin.captp.gifts
+import hobgoblin.captp.handoffs
+from hobgoblin.captp.crossing import Crossing
+from hobgoblin.captp.gifts import GiftDesk, GiftTable
+from hobgoblin.captp.handoffs import Gift
+from hobgoblin.captp.session import Session, SessionState
+from hobgoblin.captp.tables import Exports, Tracking
+from hobgoblin.connection import Connection, _Report
+from hobgoblin.errors import Refused
+from hobgoblin.messages import OpAbort
+from hobgoblin.peer import Peer
+from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, Promise, RemoteRef
+from hobgoblin.sturdyrefs import Registry
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue
+from tests.simulation.world import simulate
+
+Plant = Callable[[Any, str, Any], None]
+
+BUGS: dict[str, Callable[[Plant], None]] = {}
+
+
+def bug(function: Callable[[Plant], None]) -> Callable[[Plant], None]:
+    BUGS[function.__name__.replace("_", " ")] = function
+    return function
+
+
+@bug
+def a_reception_is_not_counted(plant: Plant) -> None:
+    """What has been received once already is not counted when it is received again."""
+
+    def received(self: Any, pos: int) -> None:
+        self._by_pos[pos].count = 1
+
+    plant(Tracking, "received", received)
+
+
+@bug
+def a_release_takes_all(plant: Plant) -> None:
+    """The guard of the classic race is gone: a release drops what is on its way once more."""
+
+    def release(self: Any, pos: int, delta: int) -> Any:
+        return None if pos == 0 or pos not in self._by_pos else self._remove(pos)
+
+    plant(Exports, "release", release)
+
+
+@bug
+def a_release_takes_one_too_many(plant: Plant) -> None:
+    """The last reference but one takes the entry along."""
+    original = Exports.release
+
+    def release(self: Any, pos: int, delta: int) -> Any:
+        entry = self._by_pos.get(pos)
+        return original(self, pos, delta + 1 if entry is not None and entry.sent == delta + 1 else delta)
+
+    plant(Exports, "release", release)
+
+
+@bug
+def a_revived_import_forgets_its_count(plant: Plant) -> None:
+    """A reference that comes again before the last one was given back begins at nought."""
+    original = Tracking.add
+
+    def add(self: Any, pos: int, target: Any) -> None:
+        self._by_pos.pop(pos, None)
+        original(self, pos, target)
+
+    plant(Tracking, "add", add)
+
+
+@bug
+def a_question_is_never_released(plant: Plant) -> None:
+    """The other side keeps all its answers."""
+    plant(Crossing, "_question_dropped", lambda self, entry: None)
+
+
+@bug
+def held_releases_are_forgotten(plant: Plant) -> None:
+    """Releases wait for the dialect of the peer, and nobody looks at them once it is known."""
+    plant(Crossing, "remind", lambda self: None)
+
+
+@bug
+def an_answer_position_is_used_again_too_early(plant: Plant) -> None:
+    """A question that nobody holds any more gives its position away before the peer knows."""
+    original = Session.deliver
+
+    def deliver(self: Any, target: Any, args: Any, answer: Any) -> None:
+        last = self._next_question
+        for pos, entry in self._crossing.questions._by_pos.items():
+            if answer is not None and entry() is None:
+                self._next_question = pos
+                break
+        try:
+            original(self, target, args, answer)
+        finally:
+            self._next_question = max(last, self._next_question)
+
+    plant(Session, "deliver", deliver)
+
+
+@bug
+def two_objects_share_a_position(plant: Plant) -> None:
+    """An object is exported at the position of another one of its class."""
+    original = Exports.describe
+
+    def describe(self: Any, target: Any) -> Any:
+        for other in self._pos_of:
+            if repr(other) == repr(target) and self._pos_of[other]:
+                return original(self, other)
+        return original(self, target)
+
+    plant(Exports, "describe", describe)
+
+
+@bug
+def a_route_is_shortened_at_once(plant: Plant) -> None:
+    """Messages overtake those that went the long way before the promise was resolved."""
+    plant(Promise, "_used", Used(lambda promise: promise._state != PENDING))
+
+
+@bug
+def a_route_is_shortened_within_a_session(plant: Plant) -> None:
+    """The short way is taken if it leads to the peer that forwards what goes the long way."""
+    plant(
+        Promise,
+        "_used",
+        Used(
+            lambda promise: isinstance(promise._value, RemoteRef) and promise._value._sink is promise._route
+        ),
+    )
+
+
+@bug
+def a_follower_forgets_the_detour(plant: Plant) -> None:
+    """A promise takes over what another one has become, and not the way that its messages go."""
+
+    class NoDetour:
+        def __get__(self, instance: Any, owner: Any) -> None:
+            return None
+
+        def __set__(self, instance: Any, value: Any) -> None:
+            pass
+
+    plant(Promise, "_detour", NoDetour())
+
+
+@bug
+def what_waits_keeps_its_old_target(plant: Plant) -> None:
+    """What a promise has queued for another one goes along the route under that one's name."""
+
+    def set_route(self: Any, route: Any, kind: int, pos: int) -> None:
+        self._route, self._route_kind, self._pos = route, kind, pos
+        if self._listeners and kind == ROUTE_IMPORT:
+            route.listen(self)
+        queue, self._queue = self._queue, None
+        for message in queue or ():
+            self._used = True
+            route.accept(message)
+
+    plant(Promise, "_set_route", set_route)
+
+
+@bug
+def the_second_resolution_wins(plant: Plant) -> None:
+    """A promise that is fulfilled already takes another value."""
+    original = Promise._resolve_here
+
+    def resolve(self: Any, value: Any) -> None:
+        if self._state == FULFILLED and not isinstance(value, Promise):
+            self._value = value
+        original(self, value)
+
+    plant(Promise, "_resolve_here", resolve)
+
+
+@bug
+def a_listener_is_told_twice(plant: Plant) -> None:
+    """Whoever listens to a promise before it settles is entered twice."""
+    original = Promise._listen_here
+
+    def listen(self: Any, listener: Any) -> None:
+        original(self, listener)
+        if self._state == PENDING and not isinstance(listener, _Report):
+            original(self, listener)
+
+    plant(Promise, "_listen_here", listen)
+
+
+@bug
+def a_sever_forgets_promises(plant: Plant) -> None:
+    """Promises of the peer stay pending when the session ends; only questions break."""
+    original = Crossing.clear
+
+    def clear(self: Any) -> Any:
+        self.imports.clear()
+        return original(self)
+
+    plant(Crossing, "clear", clear)
+
+
+@bug
+def a_sever_forgets_questions(plant: Plant) -> None:
+    """Questions stay pending when the session ends; only promises of the peer break."""
+    original = Crossing.clear
+
+    def clear(self: Any) -> Any:
+        for _, entry in self.exports:
+            entry.settles = None
+        return original(self)
+
+    plant(Crossing, "clear", clear)
+
+
+@bug
+def a_failed_dial_breaks_nothing(plant: Plant) -> None:
+    """What waits for a peer that can't be reached waits for ever."""
+
+    def fail_dial(self: Any, dial: Any, error: Exception) -> None:
+        self._dials.pop(dial.locator.identity, None)
+
+    plant(Peer, "_fail_dial", fail_dial)
+
+
+@bug
+def both_crossed_sessions_live(plant: Plant) -> None:
+    """Two peers that dial each other at once keep both sessions."""
+    plant(Peer, "admit", lambda self, connection, location, key: None)
+
+
+@bug
+def both_crossed_sessions_die(plant: Plant) -> None:
+    """Of two peers that dial each other at once, each gives up its own session whatever the ids."""
+    original = Peer.admit
+
+    def admit(self: Any, connection: Any, location: Any, key: Any) -> str | None:
+        dial = self._dials.get(location.identity)
+        crossed = connection.dialled is None and dial is not None and dial.connection is not None
+        return "Crossed hellos mitigation" if crossed else original(self, connection, location, key)
+
+    plant(Peer, "admit", admit)
+
+
+@bug
+def a_gift_stays_when_it_is_taken(plant: Plant) -> None:
+    """Whoever has a certificate can have the gift again and again."""
+    original = GiftTable.withdraw
+
+    def withdraw(self: Any, gift: Gift, receiver: bytes, now: float) -> Any:
+        found = self._deposits.get(gift)
+        return original(self, gift, receiver, now) if found is None else found.target
+
+    plant(GiftTable, "withdraw", withdraw)
+
+
+@bug
+def gifts_must_be_deposited_first(plant: Plant) -> None:
+    """A request that overtakes its deposit is refused."""
+    original = GiftTable.withdraw
+
+    def withdraw(self: Any, gift: Gift, receiver: bytes, now: float) -> Any:
+        if gift not in self._deposits:
+            raise Refused("this certificate opens nothing here")
+        return original(self, gift, receiver, now)
+
+    plant(GiftTable, "withdraw", withdraw)
+
+
+@bug
+def a_request_counts_twice(plant: Plant) -> None:
+    """The counts of hand-off requests are not remembered."""
+    plant(GiftDesk, "_is_used", lambda self, count: False)
+
+
+@bug
+def certificates_are_not_checked(plant: Plant) -> None:
+    """The signature of the gifter is not looked at."""
+
+    def check_give(certificate: Any, gifter_key: Any) -> Gift:
+        give = certificate.object
+        if gifter_key(give.session) is None:
+            raise Refused("this certificate opens nothing here")
+        return Gift(give.session, give.gift_id)
+
+    plant(hobgoblin.captp.handoffs, "check_give", check_give)
+    plant(hobgoblin.captp.gifts, "check_give", check_give)
+
+
+@bug
+def a_gifter_that_goes_leaves_requests_behind(plant: Plant) -> None:
+    """Who waits for the deposit of a gifter that has gone is not told."""
+    original = GiftTable.session_ended
+
+    def session_ended(self: Any, session: bytes) -> None:
+        waiting = {gift: request for gift, request in self._requests.items() if gift.session == session}
+        for gift in waiting:
+            self._discount(self._requests.pop(gift).receiver)
+        original(self, session)
+
+    plant(GiftTable, "session_ended", session_ended)
+
+
+@bug
+def limits_do_not_hold(plant: Plant) -> None:
+    """The tables of a session grow as its peer likes."""
+    original = Crossing.__init__
+
+    def init(self: Any, *args: Any) -> None:
+        original(self, *args)
+        self._limits = DEFAULT_LIMITS
+
+    plant(Crossing, "__init__", init)
+
+
+@bug
+def the_session_goes_on_after_an_abort(plant: Plant) -> None:
+    """After op:abort a session still sends what it is given."""
+
+    def abort(self: Any, reason: str) -> None:
+        if self.state is SessionState.OPEN and not getattr(self, "aborts", False):
+            self._write(OpAbort(reason))
+
+    plant(Session, "abort", abort)
+
+
+@bug
+def errors_tell_everything(plant: Plant) -> None:
+    """The text of any error crosses the session."""
+    plant(Connection, "_sent_reason", lambda self, error: ErrorValue(str(error)))
+
+
+@bug
+def swiss_numbers_are_logged(plant: Plant) -> None:
+    """Every look-up leaves the number in the log."""
+    original = Registry.find
+
+    def find(self: Any, swiss: Any) -> Any:
+        hobgoblin.peer.logger.warning("looked up %s", swiss.octets.hex())
+        return original(self, swiss)
+
+    plant(Registry, "find", find)
+
+
+@bug
+def the_last_two_messages_change_places(plant: Plant) -> None:
+    """A session writes more than one message at once in the wrong order."""
+    original = Session.data_to_send
+
+    def data_to_send(self: Any, *, releases: bool = True) -> list[bytes]:
+        out = original(self, releases=releases)
+        return [*out[:-2], out[-1], out[-2]] if len(out) > 2 else out
+
+    plant(Session, "data_to_send", data_to_send)
+
+
+class Used:
+    """Stands for ``Promise._used``: it is forgotten when ``shortens`` says so."""
+
+    def __init__(self, shortens: Callable[[Any], bool]) -> None:
+        self._slot: Any = Promise.__dict__["_used"]
+        self._shortens = shortens
+
+    def __get__(self, promise: Any, owner: Any) -> bool:
+        return bool(self._slot.__get__(promise, owner)) and not self._shortens(promise)
+
+    def __set__(self, promise: Any, value: bool) -> None:
+        self._slot.__set__(promise, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a planted bug was found."""
+
+    name: str
+    sentence: str
+    seeds: int
+    check: str
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Have a bug while the block runs."""
+    patches: list[Any] = []
+
+    def plant(owner: Any, attribute: str, value: Any) -> None:
+        patches.append(patch.object(owner, attribute, value))
+        patches[-1].start()
+
+    try:
+        BUGS[name](plant)
+        yield
+    finally:
+        for each in reversed(patches):
+            each.stop()
+
+
+def find(name: str, *, most: int, first: int = 0) -> Found | None:
+    """Run seeds until one finds a planted bug; return how, or ``None``."""
+    sentence = str(BUGS[name].__doc__)
+    with planted(name):
+        for seed in range(first, first + most):
+            try:
+                simulate(seed)
+            except Exception as error:
+                text = (str(error).splitlines() or [""])[0]
+                return Found(name, sentence, seed - first + 1, f"{type(error).__name__}: {text}")
+    return None

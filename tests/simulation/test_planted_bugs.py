@@ -1,0 +1,13 @@
+"""The simulation finds bugs: each of those planted here, and soon."""
+
+import pytest
+
+from tests.simulation.bugs import BUGS, find
+
+MOST = 300
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    found = find(name, most=MOST)
+    assert found is not None, f"{MOST} seeds do not find: {BUGS[name].__doc__}"
