@@ -329,13 +329,20 @@ class Line:
 
 GENTLE: tuple[Callable[[Line], None], ...] = (
     *(Line.deliver, Line.deliver, Line.listen, Line.select, Line.release, Line.release_answers),
-    *(Line.resolve, Line.replay, Line.withdraw, Line.withdraw, Line.deposit, Line.give, Line.give),
+    *(
+        Line.resolve,
+        Line.replay,
+        Line.withdraw,
+        Line.withdraw,
+        Line.deposit,
+        Line.give,
+        Line.give,
+        Line.flood,
+    ),
 )
 """What a session often survives."""
 
-ROUGH: tuple[Callable[[Line], None], ...] = (
-    *(Line.garble, Line.huge, Line.flood, Line.abort, Line.again, Line.strange),
-)
+ROUGH: tuple[Callable[[Line], None], ...] = (*(Line.garble, Line.huge, Line.abort, Line.again, Line.strange),)
 
 
 class Byzantine:

@@ -88,7 +88,7 @@ class Plan:
         if byzantine:
             weights["attack"] = rng.choice((5, 20, 40))
         peers = rng.choice((2, 3, 3, 3, 4)) - (1 if byzantine and rng.random() < 0.5 else 0)
-        return cls(seed, max(2, peers), byzantine, rng.randint(20, 60), weights, kinds, faults, limits, calm)
+        return cls(seed, max(2, peers), byzantine, rng.randint(20, 50), weights, kinds, faults, limits, calm)
 
 
 class Item(NamedTuple):
@@ -409,10 +409,17 @@ class World:
         if not items:
             return
         to = self.rng.choice(items)
+        if "echo" in self.plan.kinds and self.rng.random() < 0.2:
+            self.peers[name].vat.run(self.oracle.guard, self._chase_round, name, to)._heard = True
+            return
         kind = self.rng.choice(
             [kind for kind in ("echo", "pledge", "make") if kind in self.plan.kinds] or ["note"]
         )
-        thing = self._thing(name, to) if kind == "echo" else None
+        thing = None
+        if kind == "echo":
+            # At best a promise: then the answer follows what we are to tell of it.
+            things = (self._thing(name, to) for _ in range(3))
+            thing = max(things, key=lambda item: item is not None and is_pending(item.reference))
         if kind == "echo" and (thing is None or thing.token.number % 3 == 0):
             return
         answer = self.send(name, to, kind, [] if thing is None else [thing])
@@ -424,6 +431,22 @@ class World:
             self.peers[name].vat.run(
                 self.oracle.guard, self._chase_follower, name, answer, left
             )._heard = True
+
+    def _chase_round(self, name: str, to: Item) -> None:
+        """Send through an answer that is a promise of one's own, until and after that is decided."""
+        if self.over:
+            return
+        pledge = self.pledge(name)
+        _, token, resolver = self.pledges.pop()
+
+        def decide() -> None:
+            token.decision = to.token
+            send_only(resolver.fulfill)(to.reference)
+
+        answer = self.send(name, to, "echo", [pledge])
+        self._chase(name, answer, self.rng.randint(8, 14))
+        pause = self.rng.uniform(0.5, 2.0) * self.plan.faults.delay[1]
+        asyncio.get_running_loop().call_later(pause, decide)
 
     def _chase_follower(self, name: str, answer: Item, left: int) -> None:
         """Send through a promise of one's own that follows the answer."""
@@ -574,12 +597,19 @@ class World:
             pause *= 2
 
 
+def is_pending(reference: Any) -> bool:
+    return isinstance(reference, Promise) and reference._state == PENDING
+
+
 def promising(item: Item | None) -> int:
     """Return how much there is to a promise that is resolved to this: messages to it may have far to go."""
     if item is None:
         return 0
-    pending = isinstance(item.reference, Promise) and item.reference._state == PENDING
-    return 2 if pending and item.reference._route is not None else int(far_home(item.reference) is not None)
+    return (
+        2
+        if is_pending(item.reference) and item.reference._route is not None
+        else int(far_home(item.reference) is not None)
+    )
 
 
 def far_home(reference: Any) -> object:
