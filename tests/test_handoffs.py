@@ -396,6 +396,27 @@ def forge(home: Any, to: Any, **fields: Any) -> DescSigEnvelope:
     return sign_give(home.keys, **right | fields)
 
 
+def test_a_refused_certificate_keeps_nothing_of_its_message_alive() -> None:
+    async def main() -> None:
+        async with peers("gifter exporter", make=Forger) as (gifter, exporter):
+            assert isinstance(gifter, Forger)
+            own, far = await hold(gifter, exporter)
+            [connection] = gifter.connections
+            unknown = forge(connection, connection, session=bytes(32))
+            far.keep(gifter.stand_in(unknown))
+            await until(lambda: own._behaviour.kept is not None)
+            assert own._behaviour.kept._state == hob.refs.BROKEN
+            [there] = exporter.connections
+
+            def nothing_is_imported() -> bool:
+                gc.collect()
+                return there.session.stats().tables[1] == 0
+
+            await until(nothing_is_imported)
+
+    run(main)
+
+
 class TestOrder:
     @pytest.mark.parametrize("seed", range(6))
     def test_a_thousand_messages_through_the_promise(self, seed: int) -> None:

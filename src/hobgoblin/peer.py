@@ -634,7 +634,8 @@ class Peer:
             try:
                 promise._resolve_here(self._desks[connection].withdraw_own(certificate))
             except Refused as error:
-                promise._break_here(error)
+                # Its frames hold all that is being carried out, for as long as somebody holds the promise.
+                promise._break_here(error.with_traceback(None))
         elif not connected and not self._allows_dial(location):
             promise._break_here(Refused(f"this peer does not dial {location!r} for others"))
         elif not connected and len(self._dials) >= MAX_DIALS:
