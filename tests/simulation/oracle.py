@@ -52,6 +52,7 @@ from hobgoblin.connection import Connection
 from hobgoblin.errors import (
     BrokenPromise,
     NetlayerError,
+    PromiseCycle,
     ProtocolError,
     Refused,
     SessionSevered,
@@ -74,7 +75,10 @@ ENDINGS = (
 )
 """Why a session of two honest peers may end."""
 
-EXPECTED = (SessionSevered, NetlayerError, VatStopped, Refused, BrokenPromise, ProtocolError, SyrupError)
+EXPECTED = (
+    *(SessionSevered, NetlayerError, VatStopped, Refused, BrokenPromise, ProtocolError, SyrupError),
+    PromiseCycle,  # a byzantine peer resolves promises to themselves
+)
 """Errors that a log may hold, besides those with the canary."""
 
 

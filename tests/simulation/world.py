@@ -118,7 +118,9 @@ class WatchedPeer(Peer):
         super()._fail_dial(dial, error)
 
     def introduce(self, connection: Connection, target: RemoteRef) -> DescSigEnvelope | None:
+        before = len(self.oracle.secrets)
         certificate = super().introduce(connection, target)
+        del self.oracle.secrets[before:]  # the id of a gift is for others to know
         self.oracle.tally.handoffs += certificate is not None
         return certificate
 
