@@ -430,9 +430,7 @@ class Oracle(logging.Handler):
                     raise Violation(f"11: {receiver} has two sessions with {location.designator}")
                 open_to.add(location.identity)
                 session.check()
-                sizes, most = session.stats().tables, end.limits.table_entries
-                if sizes[1] > most or sizes[3] > most:
-                    raise Violation(f"14: tables of {sizes}, and {most} is the limit")
+                self._check_budgets(end)
                 self._check_grants(end)
                 other = end.other
                 if other is not None and other.session.state is OPEN:
@@ -507,6 +505,20 @@ class Oracle(logging.Handler):
             raise Violation(
                 f"10: {asker.name} has the questions {sorted(wanted)}, {asked.name} will have {sorted(known)}"
             )
+
+    def _check_budgets(self, end: End) -> None:
+        stats, limits = end.session.stats(), end.limits
+        sizes = {
+            "imports": stats.imports,
+            "exports": stats.exports,
+            "answers": stats.answers,
+            "listeners": stats.listeners,
+            "queued_messages": stats.queued_messages,
+            "queued_bytes": stats.queued_bytes,
+        }
+        for name, size in sizes.items():
+            if size > getattr(limits, name):
+                raise Violation(f"14: {size} {name}, and {getattr(limits, name)} is the limit")
 
     def _check_grants(self, end: End) -> None:
         """6: whatever a peer can reach, somebody has sent there."""

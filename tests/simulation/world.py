@@ -84,7 +84,14 @@ class Plan:
         kinds = tuple(kind for kind in KINDS if kind == "note" or rng.random() < 0.8)
         limits = DEFAULT_LIMITS
         if byzantine and rng.random() < 0.5:
-            limits = replace(limits, table_entries=250, gifts=20, message_bytes=20_000, gift_seconds=60.0)
+            limits = replace(
+                limits,
+                **dict.fromkeys(("imports", "exports", "answers", "listeners"), 250),
+                **dict.fromkeys(("queued_messages", "promise_messages"), 250),
+                gifts=20,
+                message_bytes=20_000,
+                gift_seconds=60.0,
+            )
         if byzantine:
             weights["attack"] = rng.choice((5, 20, 40))
         peers = rng.choice((2, 3, 3, 3, 4)) - (1 if byzantine and rng.random() < 0.5 else 0)
