@@ -20,8 +20,9 @@ from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import Gift
 from hobgoblin.captp.session import Session, SessionState
 from hobgoblin.captp.tables import Exports, Tracking
-from hobgoblin.connection import Connection, _Report
+from hobgoblin.connection import _Report
 from hobgoblin.errors import Refused
+from hobgoblin.failures import Failures
 from hobgoblin.messages import OpAbort
 from hobgoblin.peer import Peer
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, Promise, RemoteRef
@@ -349,7 +350,7 @@ def the_session_goes_on_after_an_abort(plant: Plant) -> None:
 @bug
 def errors_tell_everything(plant: Plant) -> None:
     """The text of any error crosses the session."""
-    plant(Connection, "_sent_reason", lambda self, error: ErrorValue(str(error)))
+    plant(Failures, "reason", lambda self, error: ErrorValue(str(error)))
 
 
 @bug
@@ -369,8 +370,8 @@ def the_last_two_messages_change_places(plant: Plant) -> None:
     """A session writes more than one message at once in the wrong order."""
     original = Session.data_to_send
 
-    def data_to_send(self: Any, *, releases: bool = True) -> list[bytes]:
-        out = original(self, releases=releases)
+    def data_to_send(self: Any, **how: Any) -> list[bytes]:
+        out = original(self, **how)
         return [*out[:-2], out[-1], out[-2]] if len(out) > 2 else out
 
     plant(Session, "data_to_send", data_to_send)
@@ -425,6 +426,8 @@ def find(name: str, *, most: int, first: int = 0) -> Found | None:
         for number, seed in enumerate(islice(seeds, most), 1):
             try:
                 simulate(seed)
+            except (TypeError, AttributeError, NameError):
+                raise  # it is not planted well
             except Exception as error:
                 text = (str(error).splitlines() or [""])[0]
                 return Found(name, sentence, number, f"{type(error).__name__}: {text}")
