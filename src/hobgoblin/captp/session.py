@@ -410,7 +410,7 @@ class Session:
             return
         told = reason[:REASON_LENGTH].encode(errors="replace").decode()
         # Who has not said anything yet can't be told anything: how it frames messages is not known.
-        if self._decoder.framing is not None:
+        if self._decoder.framing is not None or self._bytes_received:
             try:
                 self._write(OpAbort(told))
             except NotPassable:
