@@ -15,8 +15,7 @@ import pytest
 import hobgoblin
 from hobgoblin.cli import main
 from hobgoblin.cli.diagram import draw, wants_colour
-from hobgoblin.cli.transcript import Entry, Malformed, Transcript, count_round_trips
-from hobgoblin.cli.wording import LONGEST, Wording, escape
+from hobgoblin.cli.wording import Wording
 from hobgoblin.crypto import KeyPair
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import (
@@ -35,7 +34,10 @@ from hobgoblin.messages import (
     OpStartSession,
     OpUntag,
 )
-from hobgoblin.syrup import Framing, encode, frame
+from hobgoblin.syrup import encode
+from hobgoblin.testing import Transcript
+from hobgoblin.testing.notation import LONGEST
+from hobgoblin.testing.transcript import Malformed
 from hobgoblin.values import NULL, ErrorValue, Keyword, Record, Symbol, SyrupSet, Tagged
 
 DEADLINE_SECONDS = 60
@@ -257,7 +259,7 @@ def resolve(answer: int, value: object) -> OpDeliver:
     ids=lambda value: type(value).__name__,
 )
 def test_each_message_in_words(message: object, words: str) -> None:
-    assert Wording("alice", "bob").describe(Entry(True, message)) == words
+    assert Wording("alice", "bob").describe(message, sent=True) == words
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_each_message_in_words(message: object, words: str) -> None:
 def test_each_value_in_words(value: object, words: str) -> None:
     message = OpDeliver(DescExport(0), (value,), False, False)
     assert (
-        Wording("alice", "bob").describe(Entry(True, message))
+        Wording("alice", "bob").describe(message, sent=True)
         == f"op:deliver  to the bootstrap object: ({words})"
     )
 
@@ -309,92 +311,28 @@ def test_each_value_in_words(value: object, words: str) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_long_is_cut_short(large: object) -> None:
-    words = Wording("alice", "bob").describe(Entry(False, call(1, large)))
+    words = Wording("alice", "bob").describe(call(1, large), sent=False)
     assert len(words) == LONGEST
     assert words.endswith("…")
 
 
 def test_a_resolver_is_known_until_it_is_released() -> None:
     wording = Wording("alice", "bob")
-    wording.describe(Entry(True, call(7)))
-    answer = Entry(False, resolve(7, 1))
-    assert wording.describe(answer) == "op:deliver  to the resolver of answer 7: (fulfill 1)"
+    wording.describe(call(7), sent=True)
+    answer = resolve(7, 1)
+    assert wording.describe(answer, sent=False) == "op:deliver  to the resolver of answer 7: (fulfill 1)"
     # Bob's own object of that number is another one.
-    assert wording.describe(Entry(True, resolve(7, 1))) == "op:deliver  to bob's object 7: (fulfill 1)"
-    assert wording.describe(Entry(False, OpGcExports((7,), (1,)))) == (
+    assert wording.describe(resolve(7, 1), sent=True) == "op:deliver  to bob's object 7: (fulfill 1)"
+    assert wording.describe(OpGcExports((7,), (1,)), sent=False) == (
         "op:gc-exports  no longer needed: the resolver of answer 7"
     )
-    assert wording.describe(answer) == "op:deliver  to alice's object 7: (fulfill 1)"
+    assert wording.describe(answer, sent=False) == "op:deliver  to alice's object 7: (fulfill 1)"
 
 
 def test_a_call_that_wants_its_answer_told_but_not_kept() -> None:
     wording = Wording("alice", "bob")
-    wording.describe(Entry(True, OpDeliver(DescExport(0), (), False, DescImportObject(7))))
-    assert wording.describe(Entry(False, resolve(7, 1))) == "op:deliver  to a resolver: (fulfill 1)"
-
-
-def test_escaped_text_can_do_nothing_to_a_terminal() -> None:
-    assert escape("plain ✓ text") == "plain ✓ text"
-    assert escape("".join(map(chr, range(0x20)))).isprintable()
-
-
-# Transcripts
-
-
-def octets(message: object, framing: Framing) -> bytes:
-    return frame(encode(message, encoders=ENCODERS), framing)
-
-
-@pytest.mark.parametrize("framing", [Framing.RAW, Framing.PREFIXED])
-def test_a_transcript_keeps_messages_in_their_order(framing: Framing) -> None:
-    transcript = Transcript()
-    transcript.sent(octets(call(1, "x"), framing))
-    for octet in octets(resolve(1, "y"), framing):
-        transcript.received(bytes([octet]))
-    transcript.sent(octets(OpGcAnswers((1,)), framing))
-    transcript.stop()
-    transcript.sent(octets(OpGcAnswers((2,)), framing))
-    transcript.received(octets(OpGcAnswers((2,)), framing))
-    assert list(transcript) == [
-        Entry(True, call(1, "x")),
-        Entry(False, resolve(1, "y")),
-        Entry(True, OpGcAnswers((1,))),
-    ]
-
-
-@pytest.mark.parametrize("bad", [b"hello", b"<10'op:deliver1+>"], ids=["octets", "fields"])
-def test_a_transcript_ends_where_there_is_no_message(bad: bytes) -> None:
-    transcript = Transcript()
-    transcript.received(bad)
-    transcript.received(octets(call(1), Framing.RAW))
-    transcript.sent(octets(call(1), Framing.RAW))
-    [nonsense, sent] = transcript
-    assert not nonsense.sent
-    assert isinstance(nonsense.message, Malformed)
-    assert sent == Entry(True, call(1))
-
-
-@pytest.mark.parametrize(
-    ("order", "counted"),
-    [
-        ("", (0, 0)),
-        ("1", (1, 1)),
-        ("1 -1", (1, 1)),
-        ("1 2 -1 -2", (2, 1)),
-        ("1 -1 2 -2", (2, 2)),
-        ("1 2 -1 3 -2 -3", (3, 2)),
-        ("1 2 -2 -1 3", (3, 2)),
-        ("1 -9 2", (2, 1)),  # what came in answers nothing that was asked
-    ],
-)
-def test_round_trips(order: str, counted: tuple[int, int]) -> None:
-    transcript = Transcript()
-    for step in map(int, order.split()):
-        if step > 0:
-            transcript.sent(octets(call(step), Framing.PREFIXED))
-        else:
-            transcript.received(octets(resolve(-step, None), Framing.PREFIXED))
-    assert count_round_trips(transcript) == counted
+    wording.describe(OpDeliver(DescExport(0), (), False, DescImportObject(7)), sent=True)
+    assert wording.describe(resolve(7, 1), sent=False) == "op:deliver  to a resolver: (fulfill 1)"
 
 
 # Diagrams
@@ -402,15 +340,15 @@ def test_round_trips(order: str, counted: tuple[int, int]) -> None:
 
 @pytest.fixture
 def transcript() -> Transcript:
-    transcript = Transcript()
-    transcript.sent(octets(call(1, "x" * 100, "né"), Framing.PREFIXED))
-    transcript.received(octets(resolve(1, 5), Framing.PREFIXED))
+    transcript = Transcript("alice", "bob")
+    transcript.sent(encode(call(1, "x" * 100, "né"), encoders=ENCODERS))
+    transcript.received(encode(resolve(1, 5), encoders=ENCODERS))
     return transcript
 
 
 def test_a_diagram(transcript: Transcript) -> None:
     assert (
-        draw(transcript, "alice", "bob")
+        draw(transcript)
         == f"""\
 alice{"bob":>75}
   │  op:deliver  to the bootstrap object: ("{"x" * 31}  │
@@ -424,15 +362,15 @@ alice{"bob":>75}
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_diagram_has_only_what_the_encoding_has(transcript: Transcript, encoding: str) -> None:
-    text = draw(transcript, "alice", "bob", encoding=encoding)
+    text = draw(transcript, encoding=encoding)
     assert "-> answer 1" in text
     text.encode(encoding)
     assert {len(line) for line in text.splitlines()[1:]} == {78}
 
 
 def test_a_diagram_in_colour_says_the_same(transcript: Transcript) -> None:
-    coloured = draw(transcript, "alice", "bob", colour=True)
-    assert coloured != (plain := draw(transcript, "alice", "bob"))
+    coloured = draw(transcript, colour=True)
+    assert coloured != (plain := draw(transcript))
     assert re.sub(r"\x1b\[\d+m", "", coloured) == plain
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import Actor, Peer, method, netlayers, spawn
+from hobgoblin import Actor, Peer, method, netlayers, spawn, testing
 from hobgoblin.connection import Connection
 from hobgoblin.refs import ROUTE_IMPORT
 
@@ -83,27 +83,16 @@ class Garage(Actor):
         return await promise["red"][0].drive()
 
 
-class Sent:
-    """The operations that one side has sent, by name."""
+def listen_in(connection: Connection) -> testing.Transcript:
+    """Return what crosses from now on, as a transcript of this side, ``here``."""
+    transcript = testing.Transcript()
+    connection._tap = transcript
+    return transcript
 
-    def __init__(self, connection: Connection) -> None:
-        self.messages: list[bytes] = []
-        connection._tap = self
 
-    def sent(self, message: bytes) -> None:
-        self.messages.append(message)
-
-    def received(self, data: bytes) -> None:
-        """Only what leaves is looked at."""
-
-    def names(self) -> list[str]:
-        return [
-            message.split(b"'", 1)[1][: int(message.split(b"<")[1].split(b"'")[0])].decode()
-            for message in self.messages
-        ]
-
-    def clear(self) -> None:
-        self.messages.clear()
+def operations(transcript: testing.Transcript) -> list[str]:
+    """The operations that this side has sent, by name."""
+    return [entry.operation for entry in transcript if entry.sender == "here"]
 
 
 @asynccontextmanager
@@ -119,10 +108,10 @@ async def peers(*names: str) -> AsyncIterator[list[Peer]]:
             await peer.__aexit__(None, None, None)
 
 
-async def a_garage(server: Peer, client: Peer) -> tuple[Garage, Sent]:
+async def a_garage(server: Peer, client: Peer) -> tuple[Garage, testing.Transcript]:
     garage = await client.enliven(server.publish(server.spawn(Garage)), Garage)
     [connection] = client.connections
-    return garage, Sent(connection)
+    return garage, listen_in(connection)
 
 
 async def until_clean(*peers: Peer, exports: int = 1, imports: int = 0) -> None:
@@ -145,9 +134,9 @@ class TestCrossing:
                 garage, sent = await a_garage(server, client)
                 noise = garage.cars()["red"][0].drive()
                 await asyncio.sleep(0)  # what is written leaves at the next tick of the loop
-                assert sent.names() == ["op:deliver", "op:get", "op:index", "op:deliver"]
+                assert operations(sent) == ["op:deliver", "op:get", "op:index", "op:deliver"]
                 assert await noise == "a red car drives"
-                assert "op:listen" not in sent.names()
+                assert "op:listen" not in operations(sent)
 
         run(main)
 
@@ -185,7 +174,7 @@ class TestCrossing:
                 sent.clear()
                 part = cars["red"][0]
                 await part
-                assert sent.names() == []
+                assert operations(sent) == []
 
         run(main)
 
@@ -217,7 +206,7 @@ class TestCrossing:
                 garage.settle({"name": "x"})
                 assert await waits == "x"
                 assert await there == "x"
-                assert b"op:deliver<11'desc:answer" not in b"".join(sent.messages)
+                assert "here ─▶ there  <op:deliver <desc:answer " not in str(sent)
 
         run(main)
 
@@ -246,14 +235,17 @@ class TestCrossing:
                     for each in client.connections
                     if each.session.session_id == connection.session.session_id
                 ]
-                sent = Sent(to_third)
+                sent = listen_in(to_third)
                 later = elsewhere.later()
                 noise = garage.give(later)["red"][0].drive()
                 await garage.cars()
                 elsewhere.settle({"red": [third.spawn(Car, "third")]})
                 assert await noise == "a third car drives"
-                assert [name for name in sent.names() if name != "op:deliver"][:2] == ["op:get", "op:index"]
-                assert "op:listen" not in sent.names()
+                assert [name for name in operations(sent) if name != "op:deliver"][:2] == [
+                    "op:get",
+                    "op:index",
+                ]
+                assert "op:listen" not in operations(sent)
 
         run(main)
 
@@ -326,7 +318,7 @@ class TestThreads:
 
                 assert await other.run(work) == ("a red car drives", ()) * times
                 # At most once: what is known by then is not asked for. Never for what only leads to a call.
-                assert sent.names().count("op:listen") <= times
+                assert operations(sent).count("op:listen") <= times
 
         run(main)
 

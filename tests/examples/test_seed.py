@@ -285,8 +285,8 @@ def test_the_second_call_does_not_wait_for_an_answer(start: Start, path: Path) -
 
 
 SHOWS_CALLS = """\
-from hobgoblin.cli.transcript import Transcript
 from hobgoblin.messages import OpDeliver
+from hobgoblin.testing import Transcript
 
 class Tap:
     def __init__(self):
@@ -300,7 +300,7 @@ class Tap:
         for entry in self.transcript:
             if isinstance(entry.message, OpDeliver):
                 print("call to", entry.message.to_desc, flush=True)
-        self.transcript.entries.clear()
+        self.transcript.clear()
 
 """ + NEVER_MAKES_A_CAR.replace('    print("asked for a car", flush=True)\n', "").replace(
     "connect(reader, writer, make_car)", "connect(reader, writer, make_car, tap=Tap())"

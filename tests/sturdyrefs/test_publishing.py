@@ -385,29 +385,18 @@ class TestForwarding:
         run(main)
 
     def test_a_chain_of_calls_still_takes_one_round_trip(self, run: Run, tmp_path: Path) -> None:
-        class Sent:
-            def __init__(self) -> None:
-                self.messages = 0
-
-            def sent(self, message: bytes) -> None:
-                self.messages += b"op:deliver" in message
-
-            def received(self, data: bytes) -> None:
-                if b"op:deliver" in data:
-                    counts.append(self.messages)
-
-        counts: list[int] = []
+        transcript = testing.Transcript()
 
         async def main() -> None:
             async with (
                 Peer(netlayers.Unix(tmp_path / "s")) as server,
-                Peer(netlayers.Unix(), tap=Sent()) as client,
+                Peer(netlayers.Unix(), tap=transcript) as client,
             ):
                 uri = server.publish(server.spawn(Garage), revocable=True)
                 assert await client.enliven(uri, Garage).make_car().drive() == "wroom"
 
         run(main)
-        assert counts[0] == 3  # all were out when the first answer came
+        assert testing.count_round_trips(transcript) == (3, 1)
 
     def test_send_only_asks_for_no_answer(
         self, run: Run, pair: PairOf, caplog: pytest.LogCaptureFixture

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import Peer, RegistryFile, netlayers
+from hobgoblin import Peer, RegistryFile, netlayers, testing
 from hobgoblin.sturdyrefs import Bootstrap, Registry
 from hobgoblin.sturdyrefs.bootstrap import WRONG_NUMBERS, Guesses
 
@@ -57,28 +57,6 @@ class Kept:
         """Nothing of what is removed here was put."""
 
 
-class Tap:
-    """Cuts what a client receives into its messages."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def sent(self, message: bytes) -> None:
-        """Is of no interest."""
-
-    def received(self, data: bytes) -> None:
-        self.data += data
-
-    def messages(self) -> list[bytes]:
-        found = []
-        rest = self.data
-        while rest:
-            length, _, rest = rest.partition(b":")
-            found.append(rest[: int(length)])
-            rest = rest[int(length) :]
-        return found
-
-
 def test_t42_answers_are_equal_byte_for_byte(run: Run, pair: PairOf, clock: Clock) -> None:
     answers: dict[str, bytes] = {}
 
@@ -86,10 +64,11 @@ def test_t42_answers_are_equal_byte_for_byte(run: Run, pair: PairOf, clock: Cloc
         async with pair(Kept()) as (server, _):
             peer = hob.SturdyRef.parse(server.publish(server.spawn(Car))).peer
             for kind, number in prepare(server._registry, clock, server.spawn(Car)).items():
-                tap = Tap()
+                tap = testing.Transcript()
                 async with Peer(netlayers.Unix(), tap=tap) as client:
                     await refusal(client.enliven(hob.SturdyRef(peer, number)))
-                    [answer] = [text for text in tap.messages() if text.startswith(b"<10'op:deliver")]
+                    heard = [entry for entry in tap if entry.sender == "there"]
+                    [answer] = [entry.octets for entry in heard if entry.operation == "op:deliver"]
                     answers[kind] = answer
 
     run(main)

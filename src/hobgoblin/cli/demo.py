@@ -18,8 +18,7 @@ from typing import Final
 
 from hobgoblin import Function, HobgoblinError, connect, disconnect, spawn, spawn_vat
 from hobgoblin.cli.diagram import draw, wants_colour
-from hobgoblin.cli.transcript import Transcript, count_round_trips
-from hobgoblin.syrup import Framing
+from hobgoblin.testing import Transcript, count_round_trips
 
 __all__ = ["run", "serve"]
 
@@ -36,7 +35,7 @@ def run() -> int:
     Raises:
         KeyboardInterrupt: on Ctrl-C, SIGTERM and SIGHUP. Nothing is left behind then, either.
     """
-    transcript = Transcript(Framing.PREFIXED)
+    transcript = Transcript("client", "server")
     try:
         drive_noise = asyncio.run(_play(transcript))
     except asyncio.CancelledError:
@@ -46,7 +45,7 @@ def run() -> int:
         return 1
     print(f"We hear: {drive_noise}")
     print("\nThat took two processes. What crossed between them:\n")
-    print(draw(transcript, "client", "server", encoding=sys.stdout.encoding, colour=wants_colour(sys.stdout)))
+    print(draw(transcript, encoding=sys.stdout.encoding, colour=wants_colour(sys.stdout)))
     print(f"\n{_LEGEND}")
     print(f"\n{_conclusion(transcript)}")
     return 0

@@ -6,8 +6,8 @@ import os
 import textwrap
 from typing import Final, TextIO
 
-from hobgoblin.cli.transcript import Transcript
 from hobgoblin.cli.wording import Wording
+from hobgoblin.testing import Transcript
 
 __all__ = ["draw", "wants_colour"]
 
@@ -21,30 +21,28 @@ _RECEIVED: Final = "\x1b[32m"
 _PLAIN: Final = "\x1b[0m"
 
 
-def draw(
-    transcript: Transcript, ours: str, theirs: str, *, encoding: str = "utf-8", colour: bool = False
-) -> str:
+def draw(transcript: Transcript, *, encoding: str = "utf-8", colour: bool = False) -> str:
     """Return the messages as text of at most 80 columns.
 
     Args:
-        transcript: what crossed.
-        ours: the name of the side that was listened in on; it stands on the left.
-        theirs: the name of the other side.
+        transcript: what crossed. The side that was listened in on stands on the left.
         encoding: of where the text is to appear. What it does not have is replaced.
         colour: whether to tell the directions apart with terminal colours, too.
     """
+    ours, theirs = transcript.ours, transcript.theirs
     wording = Wording(ours, theirs)
     rich = _has(encoding, _UNICODE + "→…")
     side, tail, bar, right, left, back = _UNICODE if rich else _ASCII
     lines = [f"{ours}{theirs:>{WIDTH - len(ours)}}"]
     room = WIDTH - 10
     for entry in transcript:
-        text = wording.describe(entry)
+        sent = entry.sender == ours
+        text = wording.describe(entry.message, sent=sent)
         if not rich:
             text = text.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
         wrapped = textwrap.wrap(text, room, subsequent_indent="    ")
         line_of_arrow = bar * (WIDTH - 7)
-        if entry.sent:
+        if sent:
             indent, arrow, on = 0, tail + line_of_arrow + right + side, _SENT
         else:  # what comes from the right stands on the right
             indent, arrow, on = room - max(map(len, wrapped)), side + left + line_of_arrow + back, _RECEIVED

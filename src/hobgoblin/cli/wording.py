@@ -6,11 +6,9 @@ which may be secrets such as swiss numbers, appear by their count only.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast, final
 
-from hobgoblin.cli.transcript import Entry, Malformed, resolver_position
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.messages import (
     DescAnswer,
@@ -30,14 +28,11 @@ from hobgoblin.messages import (
     OpStartSession,
     OpUntag,
 )
+from hobgoblin.testing.notation import LONGEST, cut, escape, quoted, symbol_text
+from hobgoblin.testing.transcript import Malformed, resolver_position
 from hobgoblin.values import NULL, ErrorValue, Keyword, Record, Symbol, SyrupSet, Tagged
 
-__all__ = ["Wording", "escape"]
-
-LONGEST: Final = 600
-"""Characters of one message's description."""
-
-_PLAIN_SYMBOL: Final = re.compile(r"[A-Za-z0-9!$%&*+./:<=>?@^_~-]+")
+__all__ = ["Wording"]
 
 
 @final
@@ -54,25 +49,29 @@ class Wording:
         # By who sent the call, then by the position of the resolver: the number of the answer.
         self._resolvers: dict[bool, dict[int, int | None]] = {True: {}, False: {}}
 
-    def describe(self, entry: Entry) -> str:
-        """Return one message as a line of printable text."""
-        message = entry.message
+    def describe(self, message: object, *, sent: bool) -> str:
+        """Return one message as a line of printable text, of at most `LONGEST` characters.
+
+        Args:
+            message: one of `hobgoblin.messages`, `Malformed`, or any other value.
+            sent: whether it went out from the side that was listened in on.
+        """
         if isinstance(message, OpDeliver):
             position = resolver_position(message)
             if position is not None:
                 answer = message.answer_pos
-                self._resolvers[entry.sent][position] = None if answer is False else answer
-        text = _cut(self._message(message, entry.sent), LONGEST)
+                self._resolvers[sent][position] = None if answer is False else answer
+        text = cut(self._message(message, sent), LONGEST)
         if isinstance(message, OpGcExports):
             # From here on the positions may come to mean something else.
             for position in message.export_positions:
-                self._resolvers[not entry.sent].pop(position, None)
+                self._resolvers[not sent].pop(position, None)
         return text
 
     def _message(self, message: Any, sent: bool) -> Iterator[str]:
         match message:
             case OpStartSession(version):
-                yield f"op:start-session  version {_quoted(version)}, and a key for this session"
+                yield f"op:start-session  version {quoted(version)}, and a key for this session"
             case OpDeliver(to, args, answer):
                 yield f"op:deliver  to {self._target(to, sent)}: "
                 yield from self._value(args, sent)
@@ -83,11 +82,11 @@ class Wording:
             case OpListen(to):
                 yield f"op:listen  to {self._target(to, sent)}"
             case OpGet(of, name, answer):
-                yield f"op:get  of {self._target(of, sent)}: field {_quoted(name)} → answer {answer}"
+                yield f"op:get  of {self._target(of, sent)}: field {quoted(name)} → answer {answer}"
             case OpIndex(of, index, answer):
                 yield f"op:index  of {self._target(of, sent)}: item {index} → answer {answer}"
             case OpUntag(of, tag, answer):
-                yield f"op:untag  of {self._target(of, sent)}: tag {_quoted(tag)} → answer {answer}"
+                yield f"op:untag  of {self._target(of, sent)}: tag {quoted(tag)} → answer {answer}"
             case OpGcExports(positions, deltas):
                 yield "op:gc-exports  no longer needed: "
                 for index, (position, delta) in enumerate(zip(positions, deltas, strict=True)):
@@ -99,7 +98,7 @@ class Wording:
                 for index, position in enumerate(positions):
                     yield f"{', ' if index else ''}answer {position}"
             case OpAbort(reason):
-                yield f"op:abort  {_quoted(reason)}"
+                yield f"op:abort  {quoted(reason)}"
             case Malformed(problem):
                 yield f"malformed octets: {escape(problem)}"
             case _:
@@ -118,7 +117,7 @@ class Wording:
             case DescAnswer(position):
                 return f"answer {position}"
             case _:
-                return _cut(self._value(target, sent), LONGEST)
+                return cut(self._value(target, sent), LONGEST)
 
     def _value(self, value: object, sent: bool) -> Iterator[str]:
         match value:
@@ -137,7 +136,7 @@ class Wording:
             case SyrupSet(items):
                 yield from self._list("#(", items, ")", sent)
             case Tagged(tag, inner):
-                yield f"<tagged {_quoted(tag)} "
+                yield f"<tagged {quoted(tag)} "
                 yield from self._value(inner, sent)
                 yield ">"
             case DescImportObject(position):
@@ -157,51 +156,24 @@ class Wording:
         yield end
 
 
-def escape(text: str) -> str:
-    """Return text that may be a peer's without anything that a terminal or a reader could fall for."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text[: LONGEST + 1])
-
-
-def _quoted(text: str) -> str:
-    return '"' + escape(text[: LONGEST + 1].replace("\\", "\\\\").replace('"', '\\"')) + '"'
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
-def _symbol(symbol: Symbol) -> str:
-    return symbol.name if _PLAIN_SYMBOL.fullmatch(symbol.name) else f"|{_quoted(symbol.name)[1:-1]}|"
-
-
 def _octets(octets: bytes) -> str:
     return f"<{len(octets)} octet{'' if len(octets) == 1 else 's'}>"
 
 
 _ATOMS: Final[Mapping[type, Callable[[Any], str]]] = {
-    str: _quoted,
-    Symbol: _symbol,
+    str: quoted,
+    Symbol: symbol_text,
     bytes: _octets,
     bool: lambda flag: "true" if flag else "false",
     int: str,
     float: repr,
     type(None): lambda _: "undefined",
     type(NULL): lambda _: "null",
-    Keyword: lambda keyword: f"{_symbol(Symbol(keyword.name))}:",
-    ErrorValue: lambda error: f"<error {_quoted(error.message)}>",
-    PeerLocator: lambda locator: f"<a {_symbol(Symbol(locator.transport))} peer>",
+    Keyword: lambda keyword: f"{symbol_text(Symbol(keyword.name))}:",
+    ErrorValue: lambda error: f"<error {quoted(error.message)}>",
+    PeerLocator: lambda locator: f"<a {symbol_text(Symbol(locator.transport))} peer>",
     SturdyRef: lambda _: "<sturdyref>",
     DescHandoffGive: lambda _: "<hand-off: give>",
     DescHandoffReceive: lambda _: "<hand-off: receive>",
     DescSigEnvelope: lambda _: "<signed hand-off>",
 }
-
-
-def _cut(pieces: Iterator[str], length: int) -> str:
-    """Join pieces of text up to a length. What lies beyond is not even looked at."""
-    text = ""
-    for piece in pieces:
-        text += piece
-        if len(text) > length:
-            return text[: length - 1] + "…"
-    return text
