@@ -93,7 +93,7 @@ def test_framings_change_nothing_else(make_pair, result, framing):
     def unframed(message):
         return message.partition(b":")[2] if framing is Framing.PREFIXED else message
 
-    assert [(name, unframed(message)) for name, message in framed.transcript] == raw.transcript
+    assert [(name, unframed(message)) for name, message in framed.transcript] == raw.sent()
 
 
 @pytest.mark.parametrize("framing", STREAMS)
