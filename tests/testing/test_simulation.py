@@ -206,3 +206,35 @@ def test_the_look_for_leaks_works_in_real_time_as_well() -> None:
             await testing.assert_no_leaks(one, two)
 
     asyncio.run(main())
+
+
+def test_what_is_said_is_kept_if_asked_for_and_changes_nothing() -> None:
+    """Whatever pieces the network makes of it."""
+    for seed in range(8):
+        faults = testing.Faults.drawn(seed)
+        plain = testing.Simulation(seed, faults=faults)
+        plain.run(chat)
+        assert plain.transcripts == {}
+        sim = testing.Simulation(seed, faults=faults, transcripts=True)
+        sim.run(chat)
+        assert sim.trace == plain.trace
+        lines = [line for kept in sim.transcripts.values() for line in str(kept).splitlines()]
+        assert any("<op:start-session " in line for line in lines)
+        assert not any("malformed" in line for line in lines)
+    assert {kept.theirs for kept in sim.transcripts.values()} | {"home"} == {"home"}
+
+
+def test_a_failure_tells_what_was_said_last() -> None:
+    async def program(sim: testing.Simulation) -> None:
+        one, two = await sim.peer("one"), await sim.peer("two")
+        room = two.enliven(one.publish(one.spawn(Room)), Room)
+        assert await room.join(1) == 2
+
+    with pytest.raises(AssertionError) as caught:
+        testing.Simulation(77, transcripts=True).run(program)
+    (note,) = caught.value.__notes__
+    assert "  #1  two ─▶ one  <op:deliver <desc:answer 1> ['join 1] 2 <desc:import-object 2>>" in note
+    with pytest.raises(AssertionError) as caught:
+        testing.Simulation(77).run(program)
+    (note,) = caught.value.__notes__
+    assert "transcripts=True" in note

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import deque
 from collections.abc import Callable, Coroutine
 from random import Random
 from traceback import format_exception
@@ -29,6 +30,7 @@ from hobgoblin.peer import Peer
 from hobgoblin.testing.leaks import Leak, assert_no_leaks
 from hobgoblin.testing.loop import SimulatedLoop
 from hobgoblin.testing.network import Arrival, Faults, SimulatedNetwork
+from hobgoblin.testing.transcript import Entry, Transcript
 
 __all__ = ["Simulation"]
 
@@ -53,6 +55,8 @@ class Simulation:
         faults: what goes wrong on the network; by default nothing. `Faults.drawn` draws them, too.
         seconds: how long the program may take, in simulated seconds.
         check: called after everything that arrives; raises if something is not as it has to be.
+        transcripts: whether to keep what is said on each channel, in `transcripts`, and to tell the last
+            of it in the note of a failure. The run is the same, and takes longer.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Simulation:
         faults: Faults | None = None,
         seconds: float = 86_400.0,
         check: Callable[[Simulation], object] | None = None,
+        transcripts: bool = False,
     ) -> None:
         self.seed = seed
         self.rng = Random(f"{seed}:program")
@@ -71,6 +76,10 @@ class Simulation:
         )
         self.peers: dict[str, Peer] = {}
         """The peers that `peer` has made, by name; closed ones among them."""
+        self.transcripts: dict[int, Transcript] = {}
+        """If asked for: the messages that have arrived on each channel, by its number (`Arrival.channel`)."""
+        self._keeps_transcripts = transcripts
+        self._said: deque[tuple[Arrival, Entry]] = deque(maxlen=20)
         self._collector = Random(f"{seed}:collector")
         self._check = check
         self._failures: list[BaseException] = []
@@ -184,6 +193,8 @@ class Simulation:
         self._failures.append(error if isinstance(error, BaseException) else RuntimeError(context["message"]))
 
     def _arrived(self, arrival: Arrival) -> None:
+        if self._keeps_transcripts:
+            self._take_down(arrival)
         if self._collector.random() < self.network.faults.collect:
             gc.collect()
         if self._failures:
@@ -194,12 +205,30 @@ class Simulation:
             except Exception as error:
                 self._failures.append(error)
 
+    def _take_down(self, arrival: Arrival) -> None:
+        # A peer that dials itself is turned away; there is nobody to tell from each other.
+        if isinstance(arrival.octets, str) or arrival.sender == arrival.receiver:
+            return
+        transcript = self.transcripts.get(arrival.channel)
+        if transcript is None:
+            transcript = self.transcripts[arrival.channel] = Transcript(arrival.sender, arrival.receiver)
+        self._said.extend((arrival, entry) for entry in transcript.take(arrival.sender, arrival.octets))
+
+    def _last_said(self) -> str:
+        if not self._keeps_transcripts:
+            return "(what was said last, Simulation(…, transcripts=True) tells)"
+        lines = [
+            f"{arrival.time:10.4f}  #{arrival.channel}  {self.transcripts[arrival.channel].line(entry)}"
+            for arrival, entry in self._said
+        ]
+        return "\n".join(["What was said last:", *(lines or ["  nothing"])])
+
     def _note(self) -> str:
         recent = "\n".join(map(str, self.network.recent))
         failures = "".join(["".join(format_exception(error)) for error in self._failures])
         return (
             f"Simulation(seed={self.seed}), after {self.time:.4f} s; trace {self.trace}\n"
             f"{self.network.faults}\n"
-            f"What arrived last:\n{recent or '  nothing'}"
-            + (f"\nWhat failed meanwhile:\n{failures}" if failures else "")
+            f"What arrived last:\n{recent or '  nothing'}\n"
+            f"{self._last_said()}" + (f"\nWhat failed meanwhile:\n{failures}" if failures else "")
         )
