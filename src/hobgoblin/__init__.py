@@ -51,8 +51,11 @@ if TYPE_CHECKING:
     from hobgoblin.vat import (
         Actor,
         Function,
+        Outcome,
         Resolver,
         Vat,
+        all_of,
+        any_of,
         become,
         drained,
         method,
@@ -60,9 +63,12 @@ if TYPE_CHECKING:
         new_promise,
         on,
         on_sever,
+        race,
         send,
         send_only,
+        settled,
         spawn,
+        timeout,
         untag,
     )
 
@@ -74,8 +80,8 @@ _HOME = {
     name: module
     for module, names in {
         "hobgoblin.vat": (
-            "Actor Function Resolver Vat become drained method near new_promise on on_sever send send_only "
-            "spawn untag"
+            "Actor Function Outcome Resolver Vat all_of any_of become drained method near "
+            "new_promise on on_sever race send send_only settled spawn timeout untag"
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
@@ -101,8 +107,11 @@ __all__ = [  # noqa: RUF022  # grouped by module
     # vat
     "Actor",
     "Function",
+    "Outcome",
     "Resolver",
     "Vat",
+    "all_of",
+    "any_of",
     "become",
     "drained",
     "method",
@@ -110,9 +119,12 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "new_promise",
     "on",
     "on_sever",
+    "race",
     "send",
     "send_only",
+    "settled",
     "spawn",
+    "timeout",
     "untag",
     # refs
     "Promise",

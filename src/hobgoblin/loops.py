@@ -87,6 +87,9 @@ class LoopHost:
             return asyncio.Task(coroutine, loop=self._loop, context=context, eager_start=True)  # type: ignore[call-arg, unused-ignore]
         return self._loop.create_task(coroutine, context=context)
 
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        return self._loop.call_later(seconds, callback)
+
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
         """Wait in the loop that is running, which need not be the promise's own.
 

@@ -11,14 +11,20 @@ from hobgoblin.values import Tagged
 from hobgoblin.vat import (
     Actor,
     Function,
+    Outcome,
     Resolver,
+    all_of,
+    any_of,
     become,
     method,
     near,
     new_promise,
     on,
+    race,
     send_only,
+    settled,
     spawn,
+    timeout,
     untag,
 )
 
@@ -126,6 +132,39 @@ async def parts(showroom: Showroom) -> None:
     untag(showroom.mixed()["weight"], "kg")
     untag(showroom.weight(), "kg")["net"].drive()
     on(showroom.prices()["red"], lambda price: price + 1)
+
+
+async def joined(car: Car, cars: list[Car], factory: Factory) -> None:
+    assert_type(all_of(car.drive()), Promise[tuple[str]])
+    assert_type(all_of(car.drive(), car.doors()), Promise[tuple[str, int]])
+    assert_type(await all_of(car, car.drive()), tuple[Car, str])
+    assert_type(await all_of(car.drive(), 2.5), tuple[object, ...])
+    assert_type(
+        await all_of(car.doors(), car.drive(), car.doors(), car.drive(), car),
+        tuple[int, str, int, str, Car],
+    )
+    assert_type(await all_of(*[each.drive() for each in cars]), tuple[str, ...])
+    assert_type(await all_of(*cars), tuple[Car, ...])
+    doors = car.doors()
+    assert_type(await all_of(doors, doors, doors, doors, doors, doors), tuple[int, ...])
+    assert_type(all_of(doors, doors)[1], Promise[int])
+
+    assert_type(await any_of(car.drive(), car.drive()), str)
+    assert_type(await race(car.drive(), car.doors()), str | int)
+    assert_type(await race(*[each.doors() for each in cars]), int)
+    assert_type(race(factory.make_car("a", "b"), car), Car)
+    assert_type(await any_of(*cars).drive(), str)
+
+    assert_type(await settled(car.drive(), factory.make_car("a", "b")), tuple[Outcome[str], Outcome[Car]])
+    assert_type(await settled(*[each.doors() for each in cars]), tuple[Outcome[int], ...])
+    for outcome in await settled(*cars):
+        if outcome.error is None:
+            assert_type(await outcome.value.drive(), str)
+
+    assert_type(timeout(car.drive(), 5), Promise[str])
+    assert_type(await timeout(factory.make_car("a", "b"), 0.5).drive(), str)
+    assert_type(await timeout(all_of(car.drive(), car.doors()), 1.5), tuple[str, int])
+    on(all_of(car.drive(), car.doors()), lambda both: both[0].upper())
 
 
 def double(x: int) -> int:

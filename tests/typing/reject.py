@@ -3,7 +3,22 @@
 from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
 from hobgoblin.values import Tagged
-from hobgoblin.vat import Actor, Resolver, Vat, method, near, send_only, spawn, untag
+from hobgoblin.vat import (
+    Actor,
+    Outcome,
+    Resolver,
+    Vat,
+    all_of,
+    any_of,
+    method,
+    near,
+    race,
+    send_only,
+    settled,
+    spawn,
+    timeout,
+    untag,
+)
 
 
 class Car(Actor):
@@ -56,6 +71,24 @@ async def parts(showroom: Showroom) -> None:
     untag(showroom.weight(), 5)  # E
     untag(showroom.weight())  # E
     print(wrong)
+
+
+async def joined(car: Car, cars: list[Car], outcome: Outcome[str]) -> None:
+    pair: tuple[str, str] = await all_of(car.drive(), car.refuel(1.0))  # E
+    three: tuple[str, str, str] = await all_of(car.drive(), car.drive())  # E
+    not_awaited: tuple[str, str] = all_of(car.drive(), car.drive())  # E
+    numbers: tuple[int, ...] = await all_of(*[each.drive() for each in cars])  # E
+    number: float = await race(car.drive(), car.refuel(1.0))  # E
+    any_of(*cars).fly()  # E
+    race(car, car).repaint(1)  # E
+    outcomes: tuple[Outcome[int]] = await settled(car.drive())  # E
+    length: int = outcome.value  # E
+    outcome.value = "set"  # E
+    timeout(car.drive())  # E
+    timeout(car.drive(), "soon")  # E
+    text: int = await timeout(car.drive(), 1)  # E
+    timeout(car, 1).fly()  # E
+    print(pair, three, not_awaited, numbers, number, outcomes, length, text)
 
 
 def double(x: int) -> int:

@@ -1,6 +1,7 @@
 """The object world: vats and their turns, actors, promises. It knows nothing of networks."""
 
 from hobgoblin.vat.actor import Actor, Method, method
+from hobgoblin.vat.joiners import Outcome, all_of, any_of, race, settled, timeout
 from hobgoblin.vat.vat import Vat, VatHost
 from hobgoblin.vat.verbs import (
     Function,
@@ -21,9 +22,12 @@ __all__ = [
     "Actor",
     "Function",
     "Method",
+    "Outcome",
     "Resolver",
     "Vat",
     "VatHost",
+    "all_of",
+    "any_of",
     "become",
     "drained",
     "method",
@@ -31,8 +35,11 @@ __all__ = [
     "new_promise",
     "on",
     "on_sever",
+    "race",
     "send",
     "send_only",
+    "settled",
     "spawn",
+    "timeout",
     "untag",
 ]

@@ -67,7 +67,7 @@ Savepoint = tuple[int, int, int, int]
 
 
 class TaskHandle(Protocol):
-    """What a host returns for a coroutine that it runs."""
+    """What a host returns for a coroutine that it runs, or a callback that it is to run."""
 
     def cancel(self) -> object: ...
 
@@ -85,6 +85,13 @@ class VatHost(Host, Protocol):
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> TaskHandle:
         """Run a coroutine as a task of the loop, at the latest from its next tick on."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> TaskHandle:
+        """Run ``callback()`` after that many seconds. In the host's thread.
+
+        Raises RuntimeError when the loop is closed.
+        """
         ...
 
 
