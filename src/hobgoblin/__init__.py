@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Actor,
         Function,
         Outcome,
+        PendingPromise,
         Resolver,
         Vat,
         all_of,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         new_promise,
         on,
         on_sever,
+        pending,
         race,
         send,
         send_only,
@@ -80,8 +82,8 @@ _HOME = {
     name: module
     for module, names in {
         "hobgoblin.vat": (
-            "Actor Function Outcome Resolver Vat all_of any_of become drained method near "
-            "new_promise on on_sever race send send_only settled spawn timeout untag"
+            "Actor Function Outcome PendingPromise Resolver Vat all_of any_of become drained method near "
+            "new_promise on on_sever pending race send send_only settled spawn timeout untag"
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
@@ -108,6 +110,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "Actor",
     "Function",
     "Outcome",
+    "PendingPromise",
     "Resolver",
     "Vat",
     "all_of",
@@ -119,6 +122,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "new_promise",
     "on",
     "on_sever",
+    "pending",
     "race",
     "send",
     "send_only",

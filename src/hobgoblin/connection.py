@@ -667,6 +667,9 @@ class _Relay:
         self.home = home
         self.question = question
 
+    def __repr__(self) -> str:
+        return repr(self.question._route)
+
     def accept(self, message: Message) -> None:
         message.target = self.question
         self.question._accept(message)

@@ -12,6 +12,7 @@ from hobgoblin.vat import (
     Actor,
     Function,
     Outcome,
+    PendingPromise,
     Resolver,
     all_of,
     any_of,
@@ -20,6 +21,7 @@ from hobgoblin.vat import (
     near,
     new_promise,
     on,
+    pending,
     race,
     send_only,
     settled,
@@ -165,6 +167,7 @@ async def joined(car: Car, cars: list[Car], factory: Factory) -> None:
     assert_type(await timeout(factory.make_car("a", "b"), 0.5).drive(), str)
     assert_type(await timeout(all_of(car.drive(), car.doors()), 1.5), tuple[str, int])
     on(all_of(car.drive(), car.doors()), lambda both: both[0].upper())
+    assert_type(pending(older_than=5), list[PendingPromise])
 
 
 def double(x: int) -> int:

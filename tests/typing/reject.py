@@ -12,6 +12,7 @@ from hobgoblin.vat import (
     any_of,
     method,
     near,
+    pending,
     race,
     send_only,
     settled,
@@ -88,6 +89,7 @@ async def joined(car: Car, cars: list[Car], outcome: Outcome[str]) -> None:
     timeout(car.drive(), "soon")  # E
     text: int = await timeout(car.drive(), 1)  # E
     timeout(car, 1).fly()  # E
+    pending(5)  # E
     print(pair, three, not_awaited, numbers, number, outcomes, length, text)
 
 

@@ -45,6 +45,10 @@ class Host(Protocol):
         """Run ``callback(*args)`` in this host's thread, later, in the order posted. Any thread."""
         ...
 
+    def clock(self) -> float:
+        """Return seconds of a clock that only goes forward. Any thread."""
+        ...
+
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
         """Be the iterator behind ``await promise``, in whatever loop the caller runs."""
         ...

@@ -71,6 +71,7 @@ class Promise(Ref, Generic[T_co]):
         "_queue",
         "_route",
         "_route_kind",
+        "_since",
         "_site",
         "_state",
         "_trace",
@@ -103,6 +104,9 @@ class Promise(Ref, Generic[T_co]):
             # Where the reason was raised; set when the promise breaks. The exception's own
             # traceback grows whenever somebody awaits it.
             self._trace: TracebackType | None = None
+            # When somebody came to wait: the first route, message or listener. Not when it was made:
+            # most promises settle before anybody waits, and shall not pay for a look at the clock.
+            self._since: float = 0.0
 
     @property
     def _home(self) -> Home:
@@ -187,6 +191,8 @@ class Promise(Ref, Generic[T_co]):
         elif state == PENDING:
             if self._queue is None:
                 self._queue = [message]
+                if self._listeners is None:
+                    self._since = self._at.host.clock()
             else:
                 self._queue.append(message)
         elif state == FOLLOWING:
@@ -228,6 +234,8 @@ class Promise(Ref, Generic[T_co]):
         self._route = route
         self._route_kind = kind
         self._pos = pos
+        if self._listeners is None and self._queue is None:
+            self._since = self._at.host.clock()
         if self._listeners is not None and kind >= ROUTE_IMPORT:
             # Also when all of them have left: those who come later take it that this has been done.
             route.listen(self)
@@ -428,6 +436,8 @@ class Promise(Ref, Generic[T_co]):
         """Add a listener, or a promise that follows this one; this one has not settled."""
         if self._listeners is None:
             self._listeners = [listener]
+            if self._route is None and self._queue is None:
+                self._since = self._at.host.clock()
             if self._route is not None and self._route_kind >= ROUTE_IMPORT and self._state == PENDING:
                 self._route.listen(self)
         else:

@@ -88,6 +88,9 @@ class _Here:
     def post(self, callback: Callable[..., object], *args: object) -> None:
         callback(*args)
 
+    def clock(self) -> float:
+        return 0.0
+
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
         raise RuntimeError("there is no event loop here: pump the pair, then ask testing.outcome(promise)")
 

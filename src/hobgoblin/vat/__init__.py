@@ -17,12 +17,14 @@ from hobgoblin.vat.verbs import (
     spawn,
     untag,
 )
+from hobgoblin.vat.waiting import PendingPromise, pending
 
 __all__ = [
     "Actor",
     "Function",
     "Method",
     "Outcome",
+    "PendingPromise",
     "Resolver",
     "Vat",
     "VatHost",
@@ -35,6 +37,7 @@ __all__ = [
     "new_promise",
     "on",
     "on_sever",
+    "pending",
     "race",
     "send",
     "send_only",

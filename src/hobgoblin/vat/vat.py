@@ -79,10 +79,6 @@ class VatHost(Host, Protocol):
         """Like `Host.post`, within a context. Raises RuntimeError when the loop is closed."""
         ...
 
-    def clock(self) -> float:
-        """Return seconds of a clock that only goes forward."""
-        ...
-
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> TaskHandle:
         """Run a coroutine as a task of the loop, at the latest from its next tick on."""
         ...
