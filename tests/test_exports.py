@@ -65,7 +65,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "SyrupError",
         "VatStopped",
     ),
-    ("blocking", "netlayers", "testing"),
+    ("actors", "blocking", "netlayers", "testing"),
 )
 
 

@@ -22,7 +22,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     3.1: ("dialects",),
     3.2: ("settings",),
     4.0: ("captp", "vat"),
-    5.0: ("sturdyrefs", "loops", "failures"),
+    5.0: ("sturdyrefs", "loops", "failures", "actors"),
     6.0: ("netlayers",),
     6.05: ("inflow",),
     6.1: ("connection",),

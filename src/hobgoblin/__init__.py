@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hobgoblin import actors as actors
     from hobgoblin import blocking as blocking
     from hobgoblin import netlayers as netlayers
     from hobgoblin import testing as testing
@@ -103,7 +104,7 @@ _HOME = {
     }.items()
     for name in names.split()
 }
-_MODULES = frozenset({"blocking", "netlayers", "testing"})
+_MODULES = frozenset({"actors", "blocking", "netlayers", "testing"})
 
 __all__ = [  # noqa: RUF022  # grouped by module
     # vat
@@ -183,6 +184,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "SyrupError",
     "VatStopped",
     # modules
+    "actors",
     "blocking",
     "netlayers",
     "testing",
