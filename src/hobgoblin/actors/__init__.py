@@ -9,6 +9,7 @@ events                                             `new_topic`, `Ticker`
 time                                               `Timer`, `Alarm`
 money                                              `Mint`, `Purse`
 authority as bytes                                 `new_nonces`
+streams of bytes                                   `new_pipe`, `from_file`, `to_file`, `from_streams`, `copy`
 =================================================  ========================================================
 
 A class is spawned like any other actor. A function that begins with ``new`` makes several objects that
@@ -40,14 +41,35 @@ from hobgoblin.actors.sealers import (
     new_sealers,
     new_wards,
 )
+from hobgoblin.actors.streams import (
+    CHUNK,
+    CHUNK_MOST,
+    WINDOW_MOST,
+    ByteReader,
+    ByteSink,
+    ByteSource,
+    ByteWriter,
+    copy,
+    from_file,
+    from_streams,
+    new_pipe,
+    to_file,
+)
 from hobgoblin.actors.swapping import Pushdown, Swapper, new_pushdown, new_swappable
 from hobgoblin.actors.tables import Table
 from hobgoblin.actors.topics import Publisher, Subscribers, Subscription, new_topic
 
 __all__ = [
+    "CHUNK",
+    "CHUNK_MOST",
+    "WINDOW_MOST",
     "Alarm",
     "Box",
     "BrandCheck",
+    "ByteReader",
+    "ByteSink",
+    "ByteSource",
+    "ByteWriter",
     "Cell",
     "CellReader",
     "CellWriter",
@@ -76,11 +98,15 @@ __all__ = [
     "Timer",
     "Unsealer",
     "Warden",
+    "copy",
     "facet",
+    "from_file",
+    "from_streams",
     "membrane",
     "new_inbox",
     "new_log",
     "new_nonces",
+    "new_pipe",
     "new_pushdown",
     "new_sealers",
     "new_swappable",
@@ -88,4 +114,5 @@ __all__ = [
     "new_wards",
     "rate_limited",
     "revocable",
+    "to_file",
 ]
