@@ -122,8 +122,10 @@ def test_subscribers_of_stopped_vats_are_dropped_when_they_are_told(run: Run, se
         other = hob.spawn_vat("other")
         publisher, subscribers = await vat.run(new_topic)
         await subscribers.subscribe(other.spawn(Listener), "hear")
+        await subscribers.subscribe(other.run(lambda: hob.spawn(Listener)), "hear")
+        await settle(other)
         other.stop()
-        assert await publisher.publish("to nobody") == 1
+        assert await publisher.publish("to nobody") == 2
         await settle(vat)
         assert await publisher.publish("to nobody") == 0
 
@@ -137,7 +139,7 @@ def test_a_subscriber_that_fails_is_told_all_the_same(run: Run, settle: Settle) 
 
         def fails(event: int) -> None:
             told.append(event)
-            raise hob.Refused("whatever")
+            raise (hob.Refused, hob.SessionSevered, hob.VatStopped)[event]("of somebody else's")
 
         await subscribers.subscribe(vat.spawn(fails))
         for event in range(3):

@@ -8,12 +8,12 @@ from typing import Any, Final, final
 from weakref import finalize
 from weakref import ref as weak_ref
 
-from hobgoblin.actors.forwarding import object_of
+from hobgoblin.actors.forwarding import home_of, object_of
 from hobgoblin.actors.queues import Fifo
 from hobgoblin.errors import BadArguments, Refused, SessionSevered, VatStopped
-from hobgoblin.refs import Ref
+from hobgoblin.refs import FULFILLED, LocalRef, Promise, Ref
 from hobgoblin.values import Symbol
-from hobgoblin.vat import Actor, method, on, on_sever, send, spawn
+from hobgoblin.vat import Actor, Vat, method, on, on_sever, send, spawn
 
 __all__ = ["Audience", "Publisher", "Subscribers", "Subscription", "new_topic"]
 
@@ -111,9 +111,9 @@ class Subscription(Actor):
             self._send(args)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, SessionSevered | VatStopped):
+        # What it fails with is its own affair, also if that is the end of some other session or vat.
+        if isinstance(error, VatStopped) and _lives_in_a_stopped_vat(self._subscriber):
             self._leave()
-        # What else it fails with is its own affair: that is logged where it happens.
         self._answered(None)
 
     def _leave(self) -> None:
@@ -122,6 +122,16 @@ class Subscription(Actor):
         members = dict(self._audience.members)
         members.pop(self._number, None)
         self._audience.members = MappingProxyType(members)
+
+
+def _lives_in_a_stopped_vat(subscriber: Ref | None) -> bool:
+    reference: object = subscriber
+    if isinstance(subscriber, Promise) and subscriber._state == FULFILLED:
+        reference = subscriber._value
+    if type(reference) is not LocalRef:
+        return False
+    home = home_of(reference)
+    return isinstance(home, Vat) and home.stopped
 
 
 def verb_in(name: object) -> tuple[Symbol, ...]:
