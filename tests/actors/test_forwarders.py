@@ -369,3 +369,13 @@ def test_what_needs_a_vat_says_so(run: Run) -> None:
                 make(door)
 
     run(main)
+
+
+def test_outside_of_vats_a_forwarder_sends_from_the_vat_of_its_target(run: Run) -> None:
+    async def main(vat: Vat) -> None:
+        counter = vat.spawn(Counter)
+        adder = facet(facet(counter, "add"), "add")
+        hob.send_only(adder.add)(3)
+        assert await adder.add() == 4
+
+    run(main)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import Actor, Tagged, Vat, method, near, new_promise, send_only
+from hobgoblin import Actor, Promise, Symbol, Tagged, Vat, method, near, new_promise, send_only
 from hobgoblin.actors import Cell, Revoker, membrane, new_swappable
+from hobgoblin.refs import Message
+from hobgoblin.values import SyrupSet
 
 Run = Callable[[Any], None]
 
@@ -74,9 +76,12 @@ class Vault(Actor):
     @method
     def carry(self) -> None:
         error = hob.Refused("carries something")
-        error.thing = self.me  # type: ignore[attr-defined]
-        error.args = (hob.spawn(Vault),)
+        error.thing = hob.spawn(Vault)  # type: ignore[attr-defined]
         raise error
+
+    @method
+    def carry_strange(self) -> None:
+        raise hob.Refused("carries something", object())
 
 
 async def wrapped_vault(vat: Vat) -> tuple[Vault, Vault, Revoker]:
@@ -125,8 +130,10 @@ def test_it_looks_into_everything_that_can_hold_a_reference(run: Run) -> None:
         vault, wrapped, _ = await wrapped_vault(vat)
         inner = await vault.child()
         plain = (1, "text", b"bytes", None, 1.5, True, hob.NULL, hob.Symbol("s"), hob.ErrorValue("e"))
-        await vault.put([inner, {"deep": [Tagged("tag", {"er": inner})]}], plain)
-        (one, struct), same = await wrapped.all()
+        record = hob.Record(hob.Symbol("label"), (inner,))
+        await vault.put([inner, {"deep": [Tagged("tag", {"er": inner})]}], plain, record)
+        (one, struct), same, labelled = await wrapped.all()
+        assert labelled.fields[0] is one
         assert one is not inner
         assert struct["deep"][0].value["er"] is one
         assert same == plain
@@ -145,10 +152,11 @@ def test_failures_cross_and_carry_nothing_with_them(run: Run) -> None:
         with pytest.raises(hob.BrokenPromise) as broken:
             await wrapped.fail(await wrapped.get(0))
         assert broken.value.reason is await wrapped.get(0)
-        with pytest.raises(hob.BrokenPromise) as opaque:
-            await wrapped.carry()
-        assert opaque.value.reason == "Refused"
-        assert not hasattr(opaque.value, "thing")
+        for failing in (wrapped.carry(), wrapped.carry_strange()):
+            with pytest.raises(hob.BrokenPromise) as opaque:
+                await failing
+            assert opaque.value.reason == "Refused"
+            assert not hasattr(opaque.value, "thing")
 
     run(main)
 
@@ -428,5 +436,34 @@ def test_it_wraps_other_forwarders(run: Run) -> None:
         assert await wrapped.get() == 2
         await asyncio.sleep(0)
         await revoker.revoke()
+
+    run(main)
+
+
+def test_what_is_meant_for_the_other_side_goes_there_as_it_is(run: Run) -> None:
+    async def main(vat: Vat) -> None:
+        vault, wrapped, _ = await wrapped_vault(vat)
+        seen = await wrapped.child()
+        await vault.put(seen, wrapped)  # by another way than through the membrane
+        assert await wrapped.get(0) is seen
+        assert await wrapped.get(1) is wrapped
+
+    run(main)
+
+
+def test_what_is_of_no_known_kind_does_not_cross(run: Run) -> None:
+    async def main(vat: Vat) -> None:
+        vault, wrapped, _ = await wrapped_vault(vat)
+        strange = SyrupSet(())
+        answer: Promise[Any] = Promise(vat)
+        Message(wrapped, (Symbol("put"), strange), answer, vat, None).dispatch()  # type: ignore[arg-type]
+        with pytest.raises(hob.Refused, match="can't cross a membrane"):
+            await answer
+        promise: Promise[Any] = Promise(vat)
+        await vault.put(promise)
+        held = wrapped.get(0)
+        promise._resolve(strange)
+        with pytest.raises(hob.Refused, match="can't cross a membrane"):
+            await held
 
     run(main)

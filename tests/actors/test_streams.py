@@ -462,3 +462,23 @@ def test_in_memory_files_work_too(run: Run) -> None:
         assert [await reader.read(2), await reader.read(2), await reader.read(2)] == [b"ab", b"c", b""]
 
     run(main)
+
+
+def test_a_vat_that_stops_lets_go_of_its_streams(run: Run) -> None:
+    async def main(vat: Vat) -> None:
+        ours, theirs = socket.socketpair()
+        streams = await asyncio.open_connection(sock=ours)
+        reader, _ = await vat.run(lambda: from_streams(*streams))
+        waiting = [reader.read(), reader.read()]
+        await vat.run(lambda: None)
+        vat.stop()
+        for read in waiting:
+            with pytest.raises(hob.VatStopped):
+                await read
+        del read, reader, _, waiting
+        gc.collect()
+        await asyncio.sleep(0)
+        assert streams[1].is_closing()
+        theirs.close()
+
+    run(main)

@@ -53,11 +53,10 @@ class Membrane:
     a promise that has not settled the wrapper which is to settle like it.
     """
 
-    __slots__ = ("__weakref__", "_crossings", "_wrappers", "revoked", "vat")
+    __slots__ = ("__weakref__", "_crossings", "_wrappers", "vat")
 
     def __init__(self, vat: Vat) -> None:
         self.vat = vat
-        self.revoked = False
         # By the side on which the wrapped one lives. Both ends weak: an object may, by way of the
         # other side, hold its own wrapper.
         self._wrappers = (
@@ -74,7 +73,7 @@ class Membrane:
             host.post(act, *args)
 
     def revoke(self) -> None:
-        self.revoked = True
+        """Let go of all objects and promises: nothing crosses without them, so nothing new comes to be."""
         for crossing in tuple(self._crossings):
             crossing.end()
         for wrappers in self._wrappers:
@@ -84,9 +83,9 @@ class Membrane:
                     cast("Wrapping", wrapper._vat).target = None
             wrappers.clear()
 
-    def forward(self, message: Message, target: Ref, side: int) -> None:
-        """Let a message from the other side go on to ``target``, which lives on ``side``."""
-        if self.revoked:
+    def forward(self, message: Message, target: Ref | None, side: int) -> None:
+        """Let a message from the other side go on to ``target`` of ``side``, unless that has been let go of."""
+        if target is None:
             message.fail(Refused(_REVOKED))
             return
         try:
@@ -203,11 +202,7 @@ class Wrapping(Forwarding):
         self.membrane.in_thread(self._accept_here, message)
 
     def _accept_here(self, message: Message) -> None:
-        target = self.target
-        if target is None:
-            message.fail(Refused(_REVOKED))
-        else:
-            self.membrane.forward(message, target, self.side)
+        self.membrane.forward(message, self.target, self.side)
 
 
 @final
@@ -235,10 +230,7 @@ class Crossing:
         self.membrane.in_thread(self._accept_here, message)
 
     def _accept_here(self, message: Message) -> None:
-        if self.inner is None:
-            message.fail(Refused(_REVOKED))
-        else:
-            self.membrane.forward(message, self.inner, self.side)
+        self.membrane.forward(message, self.inner, self.side)
 
     def listen(self, promise: Promise[Any]) -> None:
         """It is told anyway."""

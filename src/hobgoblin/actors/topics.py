@@ -128,9 +128,7 @@ def _lives_in_a_stopped_vat(subscriber: Ref | None) -> bool:
     reference: object = subscriber
     if isinstance(subscriber, Promise) and subscriber._state == FULFILLED:
         reference = subscriber._value
-    if type(reference) is not LocalRef:
-        return False
-    home = home_of(reference)
+    home = home_of(reference) if type(reference) is LocalRef else None
     return isinstance(home, Vat) and home.stopped
 
 
