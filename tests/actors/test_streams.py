@@ -482,3 +482,27 @@ def test_a_vat_that_stops_lets_go_of_its_streams(run: Run) -> None:
         theirs.close()
 
     run(main)
+
+
+def test_over_a_faulty_network_a_stream_ends_only_if_all_of_it_has_come() -> None:
+    outcomes: list[bool] = []
+
+    async def program(sim: hob.testing.Simulation) -> None:
+        one, two = await sim.peer("one"), await sim.peer("two")
+        source, sink = Endless(40), Drain()
+        uri = one.publish(one.spawn(ByteReader, source))
+        complete = False
+        try:
+            reader = two.enliven(uri, ByteReader)
+            complete = await copy(reader, two.spawn(ByteWriter, sink), window=3, chunk=500) == 40 * 500
+        except (hob.SessionSevered, hob.NetlayerError):
+            pass
+        del reader
+        await asyncio.sleep(0)
+        assert complete == (sink.said == ["end"])
+        assert not complete or sink.octets == 40 * 500
+        outcomes.append(complete)
+
+    for seed in range(40):
+        hob.testing.Simulation(seed, faults=hob.testing.Faults.drawn(seed)).run(program)
+    assert set(outcomes) == {True, False}

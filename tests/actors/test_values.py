@@ -206,7 +206,7 @@ def test_a_log_keeps_its_last_entries_and_their_numbers(run: Run) -> None:
     run(main)
 
 
-def test_a_nonce_finds_its_object_until_it_is_forgotten(run: Run, peers: Any) -> None:
+def test_t42_a_nonce_finds_its_object_until_it_is_forgotten(run: Run, peers: Any) -> None:
     async def main(vat: Vat) -> None:
         async with peers() as (near, far):
             registry, locator = await near.vat.run(new_nonces)

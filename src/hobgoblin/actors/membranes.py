@@ -84,7 +84,7 @@ class Membrane:
             wrappers.clear()
 
     def forward(self, message: Message, target: Ref | None, side: int) -> None:
-        """Let a message from the other side go on to ``target`` of ``side``, unless that has been let go of."""
+        """Let a message go on from the other side to ``target`` of ``side``, unless that is gone."""
         if target is None:
             message.fail(Refused(_REVOKED))
             return
