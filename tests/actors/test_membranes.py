@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -465,5 +466,49 @@ def test_what_is_of_no_known_kind_does_not_cross(run: Run) -> None:
         promise._resolve(strange)
         with pytest.raises(hob.Refused, match="can't cross a membrane"):
             await held
+
+    run(main)
+
+
+class Node(Actor):
+    """Belongs to one side, and writes down everything that it sees."""
+
+    def __init__(self, seen: list[Any], rng: Random) -> None:
+        self.seen = seen
+        self.rng = rng
+        self.kept: tuple[Any, ...] = ()
+
+    @method
+    async def meet(self, hops: int, *things: Any) -> Any:
+        self.seen.extend(things)
+        self.kept += things
+        if hops and self.kept:
+            other = self.rng.choice(self.kept)
+            thing, promise = self.rng.choice(self.kept), other.meet(0)
+            answer = await other.meet(hops - 1, thing, promise)
+            self.seen.append(answer)
+            self.seen.append(await promise)
+        return self.rng.choice((*self.kept, hob.spawn(Node, self.seen, self.rng)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_in_random_conversations_neither_side_sees_an_object_of_the_other(run: Run, seed: int) -> None:
+    async def main(vat: Vat) -> None:
+        rng = Random(seed)
+        inside, outside = list[Any](), list[Any]()
+        inner = vat.spawn(Node, inside, rng)
+        wrapped, _ = await vat.run(membrane, inner)
+        outer = vat.spawn(Node, outside, rng)
+        for _ in range(15):
+            outside.append(await wrapped.meet(4, outer, vat.spawn(Node, outside, rng)))
+            await outer.meet(4, wrapped)
+        for seen, other in ((inside, outside), (outside, inside)):
+            objects = {await thing for thing in seen if thing is not None}
+            behaviours = [ref._behaviour for ref in objects]
+            # Its own objects as they are, those of the other side wrapped, and each once.
+            assert all(node.seen is seen for node in behaviours if isinstance(node, Node))
+            targets = [node.target for node in behaviours if not isinstance(node, Node)]
+            assert len(targets) == len(set(targets)) > 0
+            assert all(target._behaviour.seen is other for target in targets)
 
     run(main)

@@ -17,8 +17,9 @@ belong together and returns references to each, so that each can be given to som
 a vat: call it in a method, or as ``await vat.run(new_sealers)``.
 
 What holds for all of them: they may be called from other vats and machines by anybody who has the
-reference, and check what they are given. What they keep is bounded. A turn that fails leaves
-them as they were. They hold what they are given until it is taken out or they are dropped.
+reference, and check what they are given. What they keep is bounded in number; how large one value may
+be, `Limits.message_bytes` says, so lower the ``limit`` of what strangers may fill. A turn that fails
+leaves them as they were. They hold what they are given until it is taken out or they are dropped.
 
 In the examples ``vat`` is a vat in another thread, and ``result`` is `hobgoblin.blocking.result`.
 """

@@ -140,9 +140,9 @@ def verb_in(name: object) -> tuple[Symbol, ...]:
     """
     if name is None:
         return ()
-    if not isinstance(name, str):
-        raise BadArguments("a method is named by text")
-    return (Symbol(str(name).replace("_", "-")),)
+    if not isinstance(name, str) or len(name) > 200:
+        raise BadArguments("a method is named by text of up to 200 characters")
+    return (Symbol(name.replace("_", "-")),)
 
 
 def _leaver(subscription: Subscription) -> Callable[[SessionSevered], None]:
