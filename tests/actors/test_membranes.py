@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import Actor, Promise, Symbol, Tagged, Vat, method, near, new_promise, send_only
+from hobgoblin import Actor, Promise, Symbol, Tagged, Vat, drained, method, near, new_promise, send_only
 from hobgoblin.actors import Cell, Revoker, membrane, new_swappable
 from hobgoblin.refs import Message
 from hobgoblin.values import SyrupSet
@@ -185,6 +185,7 @@ def test_promises_cross_both_ways_and_pipeline(run: Run) -> None:
         vault, wrapped, _ = await wrapped_vault(vat)
         promise = wrapped.later()
         first, second = promise.put("one"), promise.put("two")
+        await drained(promise)  # the way leads to a queue in this process: there is room
         inner = await vault.child()
         await vault.decide(inner)
         assert (await first, await second) == (1, 2)

@@ -235,6 +235,13 @@ class Crossing:
     def listen(self, promise: Promise[Any]) -> None:
         """It is told anyway."""
 
+    def room(self, done: Promise[None]) -> None:
+        inner = self.inner
+        if inner is None:
+            done._resolve(None)
+        else:
+            inner._room(done)
+
     # A listener to the inner one
 
     def settled(self, promise: Promise[Any]) -> None:
