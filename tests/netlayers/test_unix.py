@@ -274,6 +274,11 @@ def test_listen_below_a_file(run, path, recorder):
     assert f"{path} is not a directory" in listen_fails(run, Unix(path / "captp.sock"), recorder)
 
 
+def test_listen_below_a_pipe(run, path, recorder):
+    os.mkfifo(path)
+    assert f"{path} is not a directory" in listen_fails(run, Unix(path / "captp.sock"), recorder)
+
+
 def test_listen_without_permission(run, public_directory, recorder):
     with unprivileged():
         message = listen_fails(run, Unix(public_directory / "captp.sock"), recorder)

@@ -145,7 +145,8 @@ def _locked(path: str) -> Generator[None, None, None]:
     directory that can't be opened or locked (not all file systems know locks) goes unlocked.
     """
     try:
-        directory = os.open(os.path.dirname(path), os.O_RDONLY)
+        # Nothing but a directory: to open a pipe would wait for who writes to it.
+        directory = os.open(os.path.dirname(path), os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except OSError:
         yield
         return
