@@ -21,6 +21,7 @@ stays in the session, where it is counted; what it brings is handled in portions
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -74,6 +75,8 @@ from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 from hobgoblin.vat import Vat
 
 __all__ = ["Connection", "Introducer", "Tap"]
+
+logger = logging.getLogger("hobgoblin.connection")
 
 RELEASE_SECONDS: Final = 0.01
 """How long releases wait for others to join them. A call awaited on its own would carry two of its own."""
@@ -255,7 +258,7 @@ class Connection:
 
     def data_received(self, data: bytes) -> None:
         if self._tap is not None:
-            self._tap.received(data)
+            _show(self._tap.received, data)
         self._inflow.data_received(data)
 
     def eof_received(self) -> None:
@@ -614,7 +617,7 @@ class Connection:
                 break
             if self._tap is not None:
                 for message in messages:
-                    self._tap.sent(message)
+                    _show(self._tap.sent, message)
             channel.write(messages)
             if self.session.unsent == 0:
                 break
@@ -624,6 +627,14 @@ class Connection:
                 done._resolve(None)
         if severed:
             channel.close()
+
+
+def _show(see: Callable[[bytes], None], octets: bytes) -> None:
+    try:
+        see(octets)
+    except Exception:
+        # Messages that have left the session must not be lost between it and the channel.
+        logger.exception("the tap of a connection failed")
 
 
 @final

@@ -238,11 +238,20 @@ def _connection(
         initiator=True,
         framing=framing,
         limits=limits,
-        on_severed=lambda connection: None if on_severed is None else on_severed(),
+        on_severed=lambda connection: _tell(on_severed),
         tap=tap,
     )
     connection.remote_bootstrap._listen_here(Follower(remote))
     return connection
+
+
+def _tell(on_severed: Callable[[], object] | None) -> None:
+    if on_severed is not None:
+        try:
+            on_severed()
+        except Exception:
+            # The channel is still to be closed, and who waits for that to be told.
+            logger.exception("on_severed failed")
 
 
 def _begin(

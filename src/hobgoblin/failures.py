@@ -48,7 +48,8 @@ class Failures:
         if isinstance(error, PromiseCycle):
             return ErrorValue(f"{name}: {error}")
         if isinstance(error, Refused):
-            return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
+            with suppress(Exception):  # a text of the program's own making
+                return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
         if isinstance(error, SessionSevered):
             return ErrorValue("SessionSevered: a session that this call depended on has ended")
         if isinstance(error, SessionFull):

@@ -17,7 +17,7 @@ from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
 from hobgoblin.connection import Connection, Tap
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
-from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered
+from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered, VatStopped
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import Alarm, spawn_vat, until_told_to_end
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
@@ -435,7 +435,10 @@ class Peer:
 
     def _settings_of(self, locator: PeerLocator) -> PeerSettings | None:
         try:
-            return self._settings(locator)
+            found = self._settings(locator)
+            if found is None or isinstance(found, PeerSettings):  # pyright: ignore[reportUnnecessaryIsInstance]
+                return found
+            raise TypeError(f"settings are PeerSettings, not a {type(found).__name__}")
         except Exception:
             logger.exception("settings failed; %r is spoken to like the others", locator)
             return None
@@ -474,7 +477,10 @@ class Peer:
             except BaseException:
                 self._forget(connection)
                 raise
-        except NetlayerError as error:
+        except (NetlayerError, VatStopped) as error:
+            self._fail_dial(dial, error)
+        except Exception as error:
+            logger.exception("%r could not be dialled", locator)
             self._fail_dial(dial, error)
         except asyncio.CancelledError:
             # The loop ends, without having closed this peer.
