@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hobgoblin.crypto import SwissNum
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.messages import OpDeliver
-from hobgoblin.refs import Promise
+from hobgoblin.refs import FOLLOWING, Promise, Reporter
 from hobgoblin.syrup import Framing
 from hobgoblin.values import Limits, Record, Symbol
 
@@ -359,3 +360,80 @@ def test_b5_17_logs_hold_nothing_unprintable(stranger, caplog):
         stranger().assert_aborted(b"<10'op:deliver<11'desc:export0+>[<5'a\nb\x00c%")
     assert len(caplog.records) == 3
     assert all(record.getMessage().isprintable() for record in caplog.records)
+
+
+def steps(work):
+    """Return how many calls ``work()`` makes: what takes time, counted."""
+    count = 0
+
+    def called(frame, event, arg):
+        nonlocal count
+        count += 1
+
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_t33_an_answer_that_is_put_off_for_ever_takes_as_long_each_time(stranger):
+    """Each promise that the peer settles is settled to another one of its own."""
+    peer = stranger()
+    answer = peer.bob.send(peer.session.bootstrap, ())
+
+    def put_off(first, last):
+        for n in range(first, last):
+            promise = b"<19'desc:import-promise%d+>" % n
+            peer.bob.take(deliver(b"7'fulfill" + promise, to=b"<11'desc:export%d+>" % n))
+
+    put_off(1, 20)
+    few = steps(lambda: put_off(20, 40))
+    peer.bob.checks = False
+    put_off(40, 1000)
+    peer.bob.checks = True
+    assert peer.state == "open"
+    assert answer._state == FOLLOWING
+    peer.bob.checks = False
+    assert steps(lambda: put_off(1000, 1020)) <= few
+
+
+def test_t33_a_promise_that_many_follow_may_be_put_off(stranger):
+    peer = stranger()
+    peer.bob.take(deliver(b"<19'desc:import-promise100+>"))
+    [message] = peer.bob.inbox
+    [promise] = message.args
+    followers = [Promise(peer.bob) for _ in range(1000)]
+    for follower in followers:
+        follower._resolve_here(promise)
+    first, second = [
+        deliver(b"7'fulfill<19'desc:import-promise%d+>" % (100 + n), to=b"<11'desc:export%d+>" % n)
+        for n in (1, 2)
+    ]
+    peer.bob.take(first)
+    assert steps(lambda: peer.bob.take(second)) < 1000
+    peer.bob.take(deliver(b"7'fulfill4+", to=b"<11'desc:export3+>"))
+    assert {follower._value for follower in followers} == {4}
+
+
+def test_who_asks_for_a_report_while_a_chain_settles_gets_it(owner):
+    bob = owner("bob")
+    first, second = Promise(bob), Promise(bob)
+    told = []
+
+    class Asked(Reporter):
+        def follows(self, root):
+            return False
+
+        def settled(self, promise):
+            told.append(promise._value)
+
+    class Asking:
+        def settled(self, promise):
+            second._listen_here(Asked())
+
+    first._listen_here(Asking())
+    second._resolve_here(first)
+    first._resolve_here(5)
+    assert told == [5]

@@ -317,26 +317,27 @@ class Promise(Ref, Generic[T_co]):
         else:
             self._state = FOLLOWING
             self._value = root
-            if root._route is not None and self._listeners:
-                self._announce(root)
+            if self._listeners:
+                self._hand_on(root)
             root._expect(self)
             queue, self._queue = self._queue, None
             if queue:
                 for message in queue:
                     root._accept_here(message)
 
-    def _announce(self, root: Promise[Any]) -> None:
-        """Tell the reporters of this promise, and of all that follow it, what it follows now."""
-        followers: list[Promise[Any]] = [self]
-        for promise in followers:
-            kept: list[Listener | Promise[Any]] = []
-            for listener in promise._listeners or ():
-                if type(listener) is Promise:
-                    followers.append(listener)
-                elif isinstance(listener, Reporter) and listener.follows(root):
-                    continue
+    def _hand_on(self, root: Promise[Any]) -> None:
+        """Leave the reporters of this promise to ``root``, which it follows now, unless they are content.
+
+        So they are always found at the end of a chain. A peer decides how often that moves on, and
+        how many follow: to look for them there would cost the whole of it each time.
+        """
+        kept: list[Listener | Promise[Any]] = []
+        for listener in self._listeners or ():
+            if not isinstance(listener, Reporter):
                 kept.append(listener)
-            promise._listeners = kept
+            elif root._route is None or not listener.follows(root):
+                root._expect(listener)
+        self._listeners = kept
 
     def _lead(self, follower: Promise[Any]) -> None:
         """Have a promise of another thread, locked to this one, settle the way this one does."""
@@ -427,10 +428,13 @@ class Promise(Ref, Generic[T_co]):
         self._heard = True
         if self._state >= FULFILLED:
             listener.settled(self)
-        elif self._state == PENDING or not (
-            isinstance(listener, Reporter) and listener.follows(self._root())
-        ):
+        elif self._state == PENDING or not isinstance(listener, Reporter):
             self._expect(listener)
+        else:
+            root = self._root()
+            if not listener.follows(root):
+                # That one may have settled just now, and this one be about to.
+                (root if root._state == PENDING else self)._expect(listener)
 
     def _expect(self, listener: Listener | Promise[Any]) -> None:
         """Add a listener, or a promise that follows this one; this one has not settled."""
