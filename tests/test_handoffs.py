@@ -640,6 +640,25 @@ class TestWhoCanNotDial:
         run(main)
 
 
+    def test_hand_offs_under_way_are_bounded(self) -> None:
+        """T41: also of those that wait for one dial. Who is handed over to again later, gets it."""
+
+        async def main() -> None:
+            options: Any = {"make": Forger, "receiver": {"limits": hob.Limits(gifts=5)}}
+            async with peers("gifter receiver exporter", **options) as (gifter, receiver, exporter):
+                thing, at_receiver = await hold(gifter, receiver)
+                connection = at_receiver._sink
+                nowhere = PeerLocator("memory", "nowhere", {})
+                certificate = forge(connection, connection, exporter=nowhere)
+                await at_receiver.note(*[gifter.stand_in(certificate) for _ in range(8)])
+                outcomes = [await outcome(promise) for promise in await thing.noted()]
+                assert outcomes == ["NetlayerError"] * 5 + ["Refused"] * 3
+                _, far = await hold(gifter, exporter)
+                assert await asyncio.gather(*[at_receiver.ask(far) for _ in range(5)]) == ["exporter"] * 5
+
+        run(main)
+
+
 async def outcome(promise: Any) -> str:
     try:
         await promise

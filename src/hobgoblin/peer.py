@@ -636,13 +636,17 @@ class Peer:
         assert isinstance(give, DescHandoffGive)
         location = give.exporter_location
         connected = location.identity in self._connections
-        if self._is_own(location):
-            try:
-                promise._resolve_here(self._desks[connection].withdraw_own(certificate))
-            except Refused as error:
-                # Its frames hold all that is being carried out, for as long as somebody holds the promise.
-                promise._break_here(error.with_traceback(None))
-        elif not connected and not self._allows_dial(location):
+        desk = self._desks[connection]
+        try:
+            desk.expect(promise)
+            if self._is_own(location):
+                promise._resolve_here(desk.withdraw_own(certificate))
+                return
+        except Refused as error:
+            # Its frames hold all that is being carried out, for as long as somebody holds the promise.
+            promise._break_here(error.with_traceback(None))
+            return
+        if not connected and not self._allows_dial(location):
             promise._break_here(Refused(f"this peer does not dial {location!r} for others"))
         elif not connected and len(self._dials) >= MAX_DIALS:
             promise._break_here(Refused(f"{MAX_DIALS} peers are being dialled already"))

@@ -205,7 +205,10 @@ class Limits:
     """
 
     gifts: int = 1_000
-    """Gifts that one peer has deposited and nobody taken, and requests of one peer that wait."""
+    """Gifts that one peer has deposited and nobody taken, and requests of one peer that wait.
+
+    Also references of third parties that one peer has handed to us and that we do not have yet.
+    """
 
     gift_seconds: float = 600.0
     """How long a gift waits to be taken, and a request for its gift."""

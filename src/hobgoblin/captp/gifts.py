@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from hobgoblin.captp.handoffs import Gift, check_give, check_receive, is_gift_id
+from hobgoblin.captp.quotas import Quota, Ticket
 from hobgoblin.crypto import PublicKey
-from hobgoblin.errors import Refused, SessionSevered
+from hobgoblin.errors import ProtocolError, Refused, SessionSevered
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.refs import ROUTE_IMPORT, Promise, Ref, RemoteRef, Sink
 from hobgoblin.values import Limits
@@ -204,12 +205,25 @@ class GiftTable:
 
 
 @final
+class _Expected:
+    """Listens for the sake of its ticket, which goes when the promise settles, or is held by nobody."""
+
+    __slots__ = ("ticket",)
+
+    def __init__(self, ticket: Ticket) -> None:
+        self.ticket = ticket
+
+    def settled(self, promise: Promise[Any]) -> None:
+        """The promise lets go of its listeners."""
+
+
+@final
 class GiftDesk:
     """Where the peer of one session deposits and withdraws gifts.
 
     Args:
         table: the gifts of all sessions.
-        limits: bound how many counts are remembered as used.
+        limits: bound how many counts are remembered as used, and how many hand-offs to us are under way.
         clock: tells the table's time.
     """
 
@@ -223,6 +237,7 @@ class GiftDesk:
         # Counts below the floor are used, and those in the set.
         self._floor = 0
         self._used: set[int] = set()
+        self._expected = Quota("hand-offs under way", limits.gifts)
 
     def open(self, session: bytes, peer_key: PublicKey, sink: Sink) -> None:
         """The handshake is done. What the peer brings of its own is behind ``sink``."""
@@ -274,6 +289,17 @@ class GiftDesk:
         """
         gift = check_give(certificate, self._table.gifter_key)
         return self._table.withdraw(gift, self._session, self._clock())
+
+    def expect(self, promise: Promise[Any]) -> None:
+        """Count ``promise``, which is to become what the peer hands over to us, until it settles.
+
+        Raises:
+            Refused: there are too many of them.
+        """
+        try:
+            promise._listen_here(_Expected(self._expected.take()))
+        except ProtocolError as error:
+            raise Refused(str(error)) from None
 
     def _is_theirs(self, target: Ref) -> bool:
         """Tell whether ``target`` is of the peer's own. Others' may be ours to give: we proxy them."""
