@@ -1,4 +1,4 @@
-"""T44: code of the program that fails where a session calls it. Nobody waits for ever, and nothing is lost."""
+"""T44: code of the program that fails where a session calls it: nobody waits for ever, nothing is lost."""
 
 import asyncio
 import logging
@@ -56,7 +56,9 @@ def test_t44_settings_of_a_wrong_type_are_logged_and_go_for_none(caplog: pytest.
     run(main)
 
 
-def test_t44_what_can_not_be_dialled_for_a_failure_of_our_own_breaks(caplog: pytest.LogCaptureFixture) -> None:
+def test_t44_what_can_not_be_dialled_for_a_failure_of_our_own_breaks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def entropy(octets: int) -> bytes:
         raise ArithmeticError("out of order")
 
@@ -79,11 +81,13 @@ def test_t44_a_peer_whose_vat_was_stopped_dials_nobody() -> None:
     run(main)
 
 
-def test_t44_a_refusal_that_can_not_be_printed_is_logged_under_its_id(caplog: pytest.LogCaptureFixture) -> None:
+def test_t44_a_refusal_that_can_not_be_printed_is_logged_under_its_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def main() -> None:
         async with two() as (client, uri):
             thing = client.enliven(uri)
-            with pytest.raises(Exception, match="the call failed, error [0-9a-f]{8}-1$"):
+            with pytest.raises(Exception, match=r"the call failed, error [0-9a-f]{8}-1$"):
                 await thing.refuse()
             assert await thing.hi() == "hi"
 

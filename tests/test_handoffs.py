@@ -639,7 +639,6 @@ class TestWhoCanNotDial:
 
         run(main)
 
-
     def test_hand_offs_under_way_are_bounded(self) -> None:
         """T41: also of those that wait for one dial. Who is handed over to again later, gets it."""
 
