@@ -178,7 +178,8 @@ class Limits:
     listeners: int = 65_536
     """Calls of the peer that have not ended yet, and promises of ours that it waits for.
 
-    An asynchronous method that waits takes some 3 kB: all of them 200 MB.
+    An asynchronous method that waits takes some 3 kB: all of them 200 MB. No more is asked of the peer
+    either: calls of yours beyond break with `SessionFull`, as they do with more ``answers`` in use.
     """
 
     queued_messages: int = 32_768

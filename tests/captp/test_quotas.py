@@ -281,6 +281,36 @@ def test_own_sends_leave_room_in_the_exports_and_abort_nothing(make_pair):
     assert again._state == PENDING
 
 
+@pytest.mark.parametrize("limits", [Limits(listeners=5), Limits(answers=5)])
+def test_b5_13_more_is_not_asked_of_a_peer_than_we_would_take(make_pair, limits):
+    """It takes no more either: calls that one peer has us pass on would end the session with another."""
+    pair = make_pair(limits=limits)
+    alice, bob = pair.a, pair.b
+    promise = Promise(bob)
+    questions = [alice.send(alice.remote, ()) for _ in range(5)]
+    for asked in (alice.send(alice.remote, ()), alice.select(questions[0], 0, False)):
+        asked._heard = True
+        assert type(asked._value) is SessionFull
+    assert alice.session.stats().refused == 2
+    pair.flush(alice)
+    while pair.wires[alice]:
+        pair.step(alice)
+    for _ in range(5):
+        bob.inbox.popleft().answer._resolve_here(promise)
+    pair.pump()
+    assert type(alice.send(alice.remote, ())._excuse()._value) is SessionFull
+    promise._resolve_here(7)
+    pair.pump()
+    assert [question._value for question in questions] == [7] * 5
+    del questions, asked
+    pair.settle()
+    again = alice.send(alice.remote, ())
+    pair.pump()
+    assert again._state != PENDING
+    del again
+    pair.assert_clean()
+
+
 def test_listening_to_more_than_the_peer_lets_us_forget_ends_the_session(stranger):
     peer = stranger(limits=Limits(exports=5))
     promises = b"".join(b"<19'desc:import-promise%d+>" % n for n in range(1, 6))

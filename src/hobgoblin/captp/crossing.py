@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final, cast, final
 
 from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
@@ -42,7 +43,7 @@ from hobgoblin.refs import (
 )
 from hobgoblin.values import Limits, Record
 
-__all__ = ["Crossing", "ResolverAt"]
+__all__ = ["Crossing", "ResolverAt", "argument_limits"]
 
 Fields = tuple[object, ...]
 
@@ -374,6 +375,16 @@ class Crossing:
             if give.receiver_key.raw != self._receiver_key.raw:
                 promise._break_here(Refused("this certificate was made for somebody else"))
         return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
+
+
+def argument_limits(limits: Limits) -> Limits:
+    """Return ``limits`` less what op:deliver puts around its arguments."""
+    return replace(
+        limits,
+        message_bytes=max(0, limits.message_bytes - 160),
+        depth=max(0, limits.depth - 1),
+        elements=max(0, limits.elements - 16),
+    )
 
 
 def _is_pending(reference: Ref) -> bool:

@@ -18,10 +18,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, final
 
-from hobgoblin.captp.crossing import Crossing, ResolverAt
+from hobgoblin.captp.crossing import Crossing, ResolverAt, argument_limits
 from hobgoblin.captp.events import (
     Answered,
     Broke,
@@ -155,7 +154,7 @@ class Session:
         self._settings_of = settings_of
         self._limits = limits
         self._admit = admit
-        self._argument_limits = _argument_limits(limits)
+        self._argument_limits = argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
         self._out: deque[bytes] = deque()
@@ -164,6 +163,7 @@ class Session:
         self._next_question = 1
         self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
         self._refused = 0
+        self._awaited = 0  # resolvers of ours that the peer has not used yet
         self._listeners = Quota("calls and listeners", limits.listeners)
         self._queues = Queues(
             limits.promise_messages, limits.promise_bytes, limits.queued_messages, limits.queued_bytes
@@ -309,13 +309,14 @@ class Session:
 
         Raises:
             SessionSevered: the session is over, or not open yet.
-            SessionFull: too much waits to be sent, or the peer holds too many references of ours.
+            SessionFull: too much waits to be sent, the peer holds too many references of ours, or we
+                ask for more answers than we would give.
             NotPassable: the message is larger than the limits, or holds what has no form on the wire.
                 Nothing has changed then.
             ValueError: the target did not come from this session.
         """
         self._require_open()
-        self._require_room()
+        self._require_room(asks=answer is not None)
         try:
             if answer is None:
                 self._say(target, args)
@@ -329,6 +330,7 @@ class Session:
             raise
         self._send(deliver_octets(to, octets, question, resolver))
         self._next_question = question + 1
+        self._awaited += 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
 
@@ -347,12 +349,12 @@ class Session:
 
         Raises:
             SessionSevered: the session is over, or not open yet.
-            SessionFull: too much waits to be sent.
+            SessionFull: too much waits to be sent, or we ask for more answers than we would give.
             NotPassable: the message is larger than the limits. Nothing has changed then.
             ValueError: the receiver did not come from this session.
         """
         self._require_open()
-        self._require_room()
+        self._require_room(asks=True)
         to = self._crossing.target(receiver)
         octets = self._encode(selector, self._argument_limits)
         label = b"op:untag" if untag else b"op:get" if type(selector) is str else b"op:index"
@@ -397,6 +399,7 @@ class Session:
         self._exports.most = self._limits.exports
         try:
             self._send(listen_octets(to, self._exports.resolver(promise)))
+            self._awaited += 1
         except SessionFull as error:
             self._overrun(str(error))
         finally:
@@ -446,7 +449,9 @@ class Session:
         assert self._unsent == sum(map(len, self._out)), "octets that wait are not counted"
         assert self._exports.most == self._own_exports, "own sends may take what is kept for answers"
         assert len(self._exports) <= self._limits.exports, "more exports than the limit"
-        if self.state is SessionState.SEVERED:
+        if self.state is not SessionState.SEVERED:
+            assert self._awaited == sum([entry.settles is not None for _, entry in self._exports])
+        else:
             assert self.stats().tables == (0, 0, 0, 0), "a severed session holds table entries"
 
     # Messages
@@ -551,10 +556,9 @@ class Session:
         promise, entry.settles = entry.settles, None
         if promise is None:
             self._ignored += 1  # the first resolution counts
-        elif verb == FULFILL:
-            self._events.append(Answered(promise, value))
         else:
-            self._events.append(Broke(promise, value))
+            self._awaited -= 1
+            self._events.append(Answered(promise, value) if verb == FULFILL else Broke(promise, value))
 
     def _handle_op_listen(self, op: OpListen) -> None:
         target = self._ours(op.to_desc)
@@ -583,6 +587,7 @@ class Session:
             gone = self._exports.release(pos, delta)
             if gone is not None and gone.settles is not None:
                 # Nobody is left who could settle it. To wait for that would be to wait for ever.
+                self._awaited -= 1
                 self._events.append(Broke(gone.settles, _ABANDONED))
 
     def _handle_op_gc_answers(self, op: OpGcAnswers) -> None:
@@ -635,12 +640,18 @@ class Session:
 
     # Writing
 
-    def _require_room(self) -> None:
-        if self._unsent >= self._limits.outbound_bytes:
-            self._refused += 1
-            raise SessionFull(
-                f"{self._unsent} octets wait for a peer that reads slowly; await drained(…) between sends"
-            )
+    def _require_room(self, asks: bool) -> None:
+        limits = self._limits
+        kept = len(self._crossing.questions)
+        if self._unsent >= limits.outbound_bytes:
+            full = f"{self._unsent} octets wait for a peer that reads slowly; await drained(…) between sends"
+        elif asks and (self._awaited >= limits.listeners or kept >= limits.answers):
+            # More than we would take. It would end this session, also if we only pass on what others ask.
+            full = f"the other side has {self._awaited} calls of ours to answer, and {kept} answers to keep"
+        else:
+            return
+        self._refused += 1
+        raise SessionFull(full)
 
     def _require_open(self) -> None:
         if self.state is SessionState.HANDSHAKE:
@@ -688,13 +699,3 @@ class Session:
         self._bytes_sent += size
         self._unsent += size
         self._out.append(data)
-
-
-def _argument_limits(limits: Limits) -> Limits:
-    """Return ``limits`` less what op:deliver puts around its arguments."""
-    return replace(
-        limits,
-        message_bytes=max(0, limits.message_bytes - 160),
-        depth=max(0, limits.depth - 1),
-        elements=max(0, limits.elements - 16),
-    )
