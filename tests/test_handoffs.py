@@ -649,11 +649,30 @@ class TestWhoCanNotDial:
                 connection = at_receiver._sink
                 nowhere = PeerLocator("memory", "nowhere", {})
                 certificate = forge(connection, connection, exporter=nowhere)
-                await at_receiver.note(*[gifter.stand_in(certificate) for _ in range(8)])
+                four = [[gifter.stand_in(certificate) for _ in range(4)] for _ in range(2)]
+                await asyncio.gather(*[at_receiver.note(*things) for things in four])
                 outcomes = [await outcome(promise) for promise in await thing.noted()]
                 assert outcomes == ["NetlayerError"] * 5 + ["Refused"] * 3
                 _, far = await hold(gifter, exporter)
                 assert await asyncio.gather(*[at_receiver.ask(far) for _ in range(5)]) == ["exporter"] * 5
+
+        run(main)
+
+    def test_a_message_full_of_hand_offs_is_not_looked_through(self) -> None:
+        """Signatures take time: those of one message are checked up to the limit."""
+
+        async def main() -> None:
+            options: Any = {"make": Forger, "receiver": {"limits": hob.Limits(gifts=5)}}
+            async with peers("gifter receiver", **options) as (gifter, receiver):
+                thing, at_receiver = await hold(gifter, receiver)
+                connection = at_receiver._sink
+                own = receiver._location(None)
+                wrong = forge(connection, connection, exporter=own, session=bytes(32))
+                await at_receiver.note(*[gifter.stand_in(wrong) for _ in range(8)])
+                reasons = await asyncio.gather(*await thing.noted(), return_exceptions=True)
+                texts = [str(reason) for reason in reasons]
+                assert texts[:5] == ["this certificate opens nothing here"] * 5
+                assert texts[5:] == ["too many hand-offs in one message"] * 3
 
         run(main)
 

@@ -370,9 +370,12 @@ class Crossing:
         """Return what the message that was just read introduces: promises, and what they are to become."""
         found = list(self.certificates.items())
         self.certificates.clear()
-        for promise, envelope in found:
+        for number, (promise, envelope) in enumerate(found):
             give = cast("DescHandoffGive", envelope.object)
-            if give.receiver_key.raw != self._receiver_key.raw:
+            if number >= self._limits.gifts:
+                # To check the signatures of all that fit into one message would take seconds.
+                promise._break_here(Refused("too many hand-offs in one message"))
+            elif give.receiver_key.raw != self._receiver_key.raw:
                 promise._break_here(Refused("this certificate was made for somebody else"))
         return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
 
