@@ -1,8 +1,9 @@
 """The layers: which module may import which, read from the source with `ast`."""
 
 import ast
+import gc
 import graphlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -51,6 +52,19 @@ MODULES = {
     for path in sorted((SOURCE / ROOT).rglob("*.py"))
 }
 """Source by module; a package goes by its file, as ``hobgoblin.captp.__init__``."""
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage() -> Iterator[None]:
+    """Have no finalizer run while source is parsed.
+
+    One that logs a traceback parses, too, and CPython 3.11 does not survive that: "AST constructor
+    recursion depth mismatch" (gh-106905).
+    """
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @dataclass(frozen=True)

@@ -508,3 +508,23 @@ def test_a_flood_of_messages_to_what_was_revoked_leaves_the_session_as_it_was(tm
             assert await client.enliven(other).total() == 0
 
     run(main)
+
+
+def test_of_a_flood_that_nobody_reads_the_first_loss_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        limits = hob.Limits(outbound_bytes=100_000)
+        async with (
+            Peer(netlayers.Unix(tmp_path / "s")) as server,
+            Peer(netlayers.Unix(), limits=limits) as client,
+        ):
+            echo = await client.enliven(server.publish(server.spawn(lambda *args: None)))
+            for _ in range(1000):
+                hob.send_only(echo)(b"x" * 10_000)
+            await hob.drained(echo)
+            for _ in range(1000):
+                hob.send_only(echo)(b"x" * 10_000)
+
+    run(main)
+    assert len([record for record in caplog.records if record.exc_info]) == 2

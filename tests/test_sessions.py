@@ -258,3 +258,15 @@ def test_an_on_session_that_fails_is_logged_and_changes_nothing(
     with caplog.at_level(logging.ERROR):
         run(main)
     assert "on_session failed" in caplog.text
+
+
+def test_who_enlivens_on_a_closed_peer_is_told_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(netlayers.Unix(tmp_path / "s")) as server:
+            uri = server.publish(server.spawn(Counter))
+            async with Peer(netlayers.Unix()) as client:
+                pass
+            with pytest.raises(hob.NetlayerError, match="this peer has been closed: make a new one"):
+                await client.enliven(uri)
+
+    run(main)

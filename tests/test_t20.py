@@ -235,8 +235,7 @@ def test_t20_a_client_that_never_says_hello(kind: str, tmp_path: Path) -> None:
         async with Peer(layer, limits=Limits(handshake_seconds=0.05)) as server:
             with connected_to(layer.location) as sock:
                 heard = await asyncio.to_thread(read_all, sock)
-            assert ABORT in heard
-            assert b"no hello in time" in heard
+            assert heard == b""  # nothing is known of how it frames messages
             assert not server._unopened
 
     run(main)

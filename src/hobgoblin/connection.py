@@ -183,6 +183,7 @@ class Connection:
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = Failures(lambda: self.session.session_id)
         self._carrying_out = False
+        self._full = False
         self._watchers: dict[Watcher, None] = {}
         self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
@@ -384,7 +385,10 @@ class Connection:
         except SessionSevered:
             message.fail(self._severance())
         except SessionFull as error:
-            message.fail(error)
+            if message.answer is not None or not self._full:
+                message.fail(error)
+            # Of those that nobody asked about the first is reported, not each of a flood.
+            self._full = True
         except NotPassable as error:
             # Within a process exceptions pass as they are; on the wire they are what a peer may know.
             args = tuple([self._failures.without_exceptions(arg) for arg in message.args])
@@ -625,6 +629,7 @@ class Connection:
             waiters, self._waiters = self._waiters, []
             for done in waiters:
                 done._resolve(None)
+        self._full = self._full and self.session.unsent > self._low_water
         if severed:
             channel.close()
 

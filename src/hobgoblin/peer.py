@@ -42,10 +42,7 @@ A = TypeVar("A", bound=Actor)
 FETCH: Final = Symbol("fetch")
 
 MAX_DIALS: Final = 64
-"""Peers that are being dialled at a time before hand-offs wait for better times.
-
-Certificates of others can ask for any number. What you `enliven` yourself is always dialled.
-"""
+"""Peers that are being dialled at a time before hand-offs are refused; what you `enliven` is dialled."""
 
 EXPIRY_SECONDS: Final = 60.0
 """How long after its time a swiss number may keep its object, when the clock was set or the machine slept."""
@@ -457,7 +454,9 @@ class Peer:
         bootstrap._resolve_here(dial.pending)
 
     def _start_dial(self, dial: _Dial) -> None:
-        if not self._closed:
+        if self._closed:
+            self._fail_dial(dial, NetlayerError("this peer has been closed: make a new one"))
+        else:
             task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)

@@ -411,11 +411,10 @@ class Session:
         """End the session and tell the peer why, in at most 200 characters. Idempotent."""
         if self.state is SessionState.SEVERED:
             return
-        told = reason[:REASON_LENGTH].encode(errors="replace").decode()
         # Who has not said anything yet can't be told anything: how it frames messages is not known.
         if self._decoder.framing is not None or self._bytes_received:
             try:
-                self._write(OpAbort(told))
+                self._write(OpAbort(reason[:REASON_LENGTH].encode(errors="replace").decode()))
             except NotPassable:
                 logger.debug("the limits leave no room for an op:abort")
         self._sever(reason)
