@@ -21,6 +21,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     2.1: ("locators",),
     3.0: ("messages",),
     3.1: ("dialects",),
+    3.15: ("wire",),
     3.2: ("settings",),
     4.0: ("captp", "vat"),
     5.0: ("sturdyrefs", "loops", "failures", "actors"),

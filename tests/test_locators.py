@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from hobgoblin.crypto import KeyPair, SwissNum
 from hobgoblin.errors import LocatorError
-from hobgoblin.locators import PeerLocator, SturdyRef, my_location_octets
+from hobgoblin.locators import PeerLocator, SturdyRef, my_location
 from hobgoblin.syrup import KeyOrder, decode, encode
 from hobgoblin.values import Record, Symbol
+from hobgoblin.wire import TODAY
 
 WIRE = {
     name: bytes.fromhex(octets)
@@ -87,14 +88,14 @@ def test_the_sturdyref_of_the_vectors() -> None:
 
 
 def test_the_signed_octets_of_the_vectors() -> None:
-    assert my_location_octets(ALICE) == WIRE["my-location (signed bytes)"]
-    assert ALICE_KEYS.sign(my_location_octets(ALICE)) == WIRE["locsig"]
+    assert TODAY.signed_octets(my_location(ALICE)) == WIRE["my-location (signed bytes)"]
+    assert ALICE_KEYS.sign(TODAY.signed_octets(my_location(ALICE))) == WIRE["locsig"]
 
 
 def test_the_location_in_a_start_session_can_be_checked() -> None:
     location = record(WIRE["op:start-session"]).fields[2]
     assert isinstance(location, Record)
-    octets = my_location_octets(PeerLocator.from_record(location))
+    octets = TODAY.signed_octets(my_location(PeerLocator.from_record(location)))
     assert ALICE_KEYS.public.verify(WIRE["locsig"], octets)
 
 
@@ -230,7 +231,11 @@ def test_a_locator_survives_its_record(peer: PeerLocator) -> None:
     again = PeerLocator.from_record(record(octets))
     assert again == peer
     assert again.to_record() == peer.to_record()
-    assert my_location_octets(again) == my_location_octets(peer) == b"<11'my-location" + octets + b">"
+    assert (
+        TODAY.signed_octets(my_location(again))
+        == TODAY.signed_octets(my_location(peer))
+        == b"<11'my-location" + octets + b">"
+    )
 
 
 @given(sturdyrefs)
@@ -257,7 +262,7 @@ def test_signatures_are_checked_over_the_octets_received(text: str) -> None:
     """Whatever form an honest peer uses, its signature holds, and only for that form."""
     octets = text.encode()
     peer = PeerLocator.from_record(record(octets))
-    assert my_location_octets(peer) == b"<11'my-location" + octets + b">"
+    assert TODAY.signed_octets(my_location(peer)) == b"<11'my-location" + octets + b">"
     assert encode(peer.as_received(), key_order=KeyOrder.KEEP) == octets
 
 
@@ -266,7 +271,7 @@ def test_equal_locators_of_two_forms_have_two_signatures() -> None:
     assert forms[0] == forms[1] == forms[2] == PeerLocator("tcp", "a")
     assert forms[3] == forms[4] == forms[5] == PeerLocator("tcp", "a", {"host": HOST, "port": PORT})
     assert forms[6] == forms[7]
-    assert len({my_location_octets(peer) for peer in forms}) == len(forms)
+    assert len({TODAY.signed_octets(my_location(peer)) for peer in forms}) == len(forms)
 
 
 @pytest.mark.parametrize("text", OLD_FORMS)
@@ -371,7 +376,7 @@ def test_a_locator_survives_its_uri(peer: PeerLocator) -> None:
     uri = peer.uri()
     assert uri.isascii()
     assert PeerLocator.parse(uri) == peer
-    assert my_location_octets(PeerLocator.parse(uri)) == my_location_octets(peer)
+    assert TODAY.signed_octets(my_location(PeerLocator.parse(uri))) == TODAY.signed_octets(my_location(peer))
 
 
 @given(sturdyrefs)

@@ -28,9 +28,7 @@ from hobgoblin.messages import (
     OpListen,
     OpStartSession,
     OpUntag,
-    deliver_octets,
     is_position,
-    listen_octets,
 )
 from hobgoblin.syrup import decode, encode
 from hobgoblin.values import NULL, ErrorValue, Keyword, Record, Symbol, Tagged
@@ -130,13 +128,6 @@ def test_certificates_are_read_into_their_fields():
     assert type(receive) is DescHandoffReceive
     assert (receive.handoff_count, receive.signed_give) == (0, signed)
     assert type(read(VECTORS["ocapn-sturdyref"])) is SturdyRef
-
-
-def test_the_short_ways_to_write_say_the_same():
-    to = write(DescExport(0))
-    args = write((Symbol("fetch"), b"swissnum"))
-    assert deliver_octets(to, args, 3, 5) == VECTORS["op:deliver fetch"]
-    assert listen_octets(write(DescExport(8)), 9) == VECTORS["op:listen 3-field"]
 
 
 def test_small_forms():

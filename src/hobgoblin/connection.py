@@ -73,6 +73,7 @@ from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 from hobgoblin.vat import Vat
+from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Connection", "Introducer", "Tap"]
 
@@ -133,6 +134,7 @@ class Connection:
         limits: what we take from the peer.
         version: what the protocol is called in the handshake.
         dialect: how the peer wants to be spoken to.
+        wire: how messages look.
         entropy: where the key of the session comes from.
         settings_of: tells how particular peers want to be spoken to; see `Session`.
         on_opened: called when the handshake is done.
@@ -153,6 +155,7 @@ class Connection:
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
         dialect: Dialect = DRAFT,
+        wire: Wire = TODAY,
         entropy: Entropy = system_entropy,
         settings_of: SettingsOf = lambda location: None,
         on_opened: Callable[[Connection], object] = lambda connection: None,
@@ -199,6 +202,7 @@ class Connection:
             framing=framing,
             version=version,
             dialect=dialect,
+            wire=wire,
             settings_of=settings_of,
             limits=limits,
             wake=self._wake,
@@ -542,9 +546,10 @@ class Connection:
         request = sign_receive(
             receiver_keys,
             session=self.session.session_id,
-            side=self.keys.public.public_id,
+            side=self.session.wire.public_id(self.keys.public),
             count=count,
             signed_give=certificate,
+            wire=self.session.wire,
         )
         gift: Promise[Any] = Promise(self._vat)
         gift._excuse()

@@ -27,10 +27,14 @@ from hobgoblin.syrup import encode
 from hobgoblin.values import Symbol
 
 __all__ = [
+    "BYTE_ARRAYS",
+    "S_EXPRESSIONS",
+    "CryptoForm",
     "Entropy",
     "KeyPair",
     "PublicKey",
     "SwissNum",
+    "public_id_of",
     "session_id",
     "signature_from_value",
     "signature_to_value",
@@ -73,6 +77,11 @@ def _sha256d(octets: bytes) -> bytes:
     return sha256(sha256(octets).digest()).digest()
 
 
+def public_id_of(encoded: bytes) -> bytes:
+    """Return the public id of a key from the octets that it has on the wire: SHA-256 of SHA-256 of them."""
+    return _sha256d(encoded)
+
+
 def _octets(value: object, length: int, what: str) -> bytes:
     """``value`` if it is bytes of that length. The errors never show it: it may be a secret."""
     if type(value) is not bytes:
@@ -99,7 +108,10 @@ class PublicKey:
     """The key as the s-expression that goes over the wire, in Syrup: 96 octets."""
 
     public_id: bytes = field(init=False, compare=False)
-    """What names the key's holder in a session: SHA-256 of SHA-256 of ``encoded``, 32 octets."""
+    """What names the key's holder in a session with a peer of today: SHA-256 of SHA-256 of ``encoded``.
+
+    `hobgoblin.wire.Wire.public_id` tells it for a session that may be spoken in another form.
+    """
 
     def __post_init__(self) -> None:
         _octets(self.raw, _KEY_OCTETS, "a public key")
@@ -224,6 +236,66 @@ def signature_from_value(value: object) -> bytes:
         if signature_to_value(signature) == value:
             return signature
     raise ProtocolError("not a signature: it must be for eddsa, with 32 octets of r and 32 of s")
+
+
+def _octets_of_key(key: PublicKey) -> object:
+    return key.raw
+
+
+def _key_from_octets(value: object) -> PublicKey:
+    if type(value) is bytes and len(value) == _KEY_OCTETS:
+        return PublicKey(value)
+    raise ProtocolError("not a public key: it must be a byte array of 32 octets")
+
+
+def _octets_of_signature(signature: bytes) -> object:
+    return _octets(signature, _SIGNATURE_OCTETS, "a signature")
+
+
+def _signature_from_octets(value: object) -> bytes:
+    if type(value) is bytes and len(value) == _SIGNATURE_OCTETS:
+        return value
+    raise ProtocolError("not a signature: it must be a byte array of 64 octets")
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CryptoForm:
+    """How public keys and signatures are written and read: Ed25519 in every form.
+
+    What reads raises `ProtocolError` for every other form; what writes a signature raises TypeError
+    or ValueError for anything but 64 octets.
+    """
+
+    name: str
+    version: str | None
+    """What op:start-session calls it in its field ``crypto-version``; ``None``: it has no such field."""
+
+    key_to_value: Callable[[PublicKey], object]
+    key_from_value: Callable[[object], PublicKey]
+    signature_to_value: Callable[[bytes], object]
+    signature_from_value: Callable[[object], bytes]
+
+
+S_EXPRESSIONS: Final = CryptoForm(
+    name="s-expressions",
+    version=None,
+    key_to_value=PublicKey.to_value,
+    key_from_value=PublicKey.from_value,
+    signature_to_value=signature_to_value,
+    signature_from_value=signature_from_value,
+)
+"""Lists of symbols and octets, as libgcrypt has them: what all peers speak today."""
+
+BYTE_ARRAYS: Final = CryptoForm(
+    name="byte arrays",
+    version="Ed25519_SHA256",
+    key_to_value=_octets_of_key,
+    key_from_value=_key_from_octets,
+    signature_to_value=_octets_of_signature,
+    signature_from_value=_signature_from_octets,
+)
+"""Their 32 and 64 octets alone: the draft since September 2026, ocapn/ocapn#288. No peer speaks it yet."""
 
 
 def session_id(a: bytes, b: bytes) -> bytes:

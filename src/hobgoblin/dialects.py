@@ -9,7 +9,8 @@ name    who speaks it                                  without an answer        
 ``D``   the current drafts, Endo 1.1                   op:deliver … f f            op:gc-exports [..] [..]
 ======  =============================================  ==========================  ====================
 
-Reading understands all of them; this is about writing. Whoever is not told a peer's dialect begins
+Reading understands all of them; this is about writing, and of today's peers alone: what else may differ
+from session to session are the tables of `hobgoblin.wire`. Whoever is not told a peer's dialect begins
 with what all understand: every message carries a resolver, releases are held back (a leak, not an
 error). What the peer sends then tells its dialect. The suite is https://github.com/ocapn/ocapn-test-suite.
 """
@@ -20,21 +21,21 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, final
 
-from hobgoblin.messages import ENCODERS, OpGcAnswers, OpGcExports
-from hobgoblin.syrup import encode
+from hobgoblin.messages import OpGcAnswers, OpGcExports
 from hobgoblin.values import Record, Symbol
 
 __all__ = [
     "DIALECTS",
     "DRAFT",
+    "HELD",
     "LEARNING",
+    "RESOLVER",
     "Dialect",
     "OneWay",
     "Releases",
     "dialect_named",
     "learn",
-    "one_way_octets",
-    "release_octets",
+    "release_messages",
 ]
 
 
@@ -65,6 +66,8 @@ class Dialect:
     releases: Releases
 
 
+HELD: Final = Releases.HELD
+RESOLVER: Final = OneWay.RESOLVER
 DRAFT: Final = Dialect("D", OneWay.DELIVER, Releases.PLURAL)
 LEARNING: Final = Dialect("unknown", OneWay.RESOLVER, Releases.HELD)
 DIALECTS: Final = {
@@ -115,30 +118,16 @@ def learn(known: Dialect, label: str, *, listed: bool, bare: bool, resolution: b
     return _NAMES.get((one_way, releases)) or Dialect(LEARNING.name, one_way, releases)
 
 
-def one_way_octets(dialect: Dialect, to: bytes, args: bytes, resolver: int) -> bytes:
-    """Encode a message that asks for no answer, around a target and arguments that are encoded already.
-
-    ``resolver`` is the position of a resolver that nobody looks at, for dialects that want one.
-    """
-    match dialect.one_way:
-        case OneWay.DELIVER:
-            return b"<10'op:deliver%b%bff>" % (to, args)
-        case OneWay.DELIVER_ONLY:
-            return b"<15'op:deliver-only%b%b>" % (to, args)
-        case OneWay.RESOLVER:
-            return b"<10'op:deliver%b%bf<18'desc:import-object%d+>>" % (to, args, resolver)
-
-
-def release_octets(dialect: Dialect, op: OpGcExports | OpGcAnswers) -> list[bytes]:
-    """Encode what gives references or answers back; several messages where lists are not known."""
+def release_messages(dialect: Dialect, op: OpGcExports | OpGcAnswers) -> list[object]:
+    """Return what gives references or answers back; several messages where lists are not known."""
     lists = (op.export_positions, op.wire_deltas) if isinstance(op, OpGcExports) else (op.answer_positions,)
     label = _GC_EXPORT if isinstance(op, OpGcExports) else _GC_ANSWER
     match dialect.releases:
         case Releases.PLURAL:
-            return [encode(op, encoders=ENCODERS)]
+            return [op]
         case Releases.LISTS:
-            return [encode(Record(label, lists))]
+            return [Record(label, lists)]
         case Releases.SINGLE:
-            return [encode(Record(label, fields)) for fields in zip(*lists, strict=True)]
+            return [Record(label, fields) for fields in zip(*lists, strict=True)]
         case Releases.HELD:
             return []

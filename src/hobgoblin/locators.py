@@ -25,10 +25,9 @@ from urllib.parse import quote, unquote_to_bytes
 
 from hobgoblin.crypto import SwissNum
 from hobgoblin.errors import LocatorError
-from hobgoblin.syrup import KeyOrder, encode
 from hobgoblin.values import Record, Symbol
 
-__all__ = ["PeerLocator", "SturdyRef", "my_location_octets"]
+__all__ = ["PeerLocator", "SturdyRef", "my_location"]
 
 _PEER: Final = Symbol("ocapn-peer")
 _NODE: Final = Symbol("ocapn-node")  # what Goblins wrote before 0.16.1
@@ -113,7 +112,7 @@ class PeerLocator:
     def as_received(self) -> Record:
         """The record that this locator was read from, in whatever form; else that of `to_record`.
 
-        Encoded with `KeyOrder.KEEP` it gives the octets that were received, which is what
+        Encoded with `hobgoblin.syrup.KeyOrder.KEEP` it gives the octets that were received, which is what
         signatures cover.
         """
         return self._received or self.to_record()
@@ -223,14 +222,14 @@ class SturdyRef:
         return cls(peer, swiss)
 
 
-def my_location_octets(locator: PeerLocator) -> bytes:
+def my_location(locator: PeerLocator) -> Record:
     """Return what the location signature of ``op:start-session`` covers: ``<my-location LOCATOR>``.
 
-    Of a locator that came from a record, these are the octets as received, in whatever order and
-    form: with anything else an honest peer's signature would fail, or two locations share one.
-    The label keeps the signature from being used for anything else.
+    A locator that came from a record is in it as received, in whatever order and form: with
+    anything else an honest peer's signature would fail, or two locations share one. The label
+    keeps the signature from being used for anything else.
     """
-    return encode(Record(_MY_LOCATION, (locator.as_received(),)), key_order=KeyOrder.KEEP)
+    return Record(_MY_LOCATION, (locator.as_received(),))
 
 
 def _check_transport(transport: object) -> None:

@@ -1,8 +1,9 @@
 """What crosses a session: the operations (``op:*``) and descriptors (``desc:*``) of CapTP.
 
-Two tables, one to read and one to write, say how each is spelled on the wire. Reading knows every
-form in use; writing knows the one of the current drafts. Classes and fields carry the names of the
-specification (ocapn CapTP Specification.md); a descriptor is named from its receiver's side.
+Two tables, one to read and one to write, say how each is spelled by the peers of today. Reading
+knows every form in use; writing knows the one that all of them read. Other spellings, and what else
+may differ from session to session, are rows of `hobgoblin.wire`. Classes and fields carry the names
+of the specification (ocapn CapTP Specification.md); a descriptor is named from its receiver's side.
 
 Constructors check the number and the types of fields and raise `ProtocolError`; what a position
 refers to is the session's business.
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from hobgoblin.crypto import PublicKey, signature_from_value, signature_to_value
+from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.syrup import KeyOrder, encode
@@ -23,6 +24,7 @@ from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, Symbol, Ta
 __all__ = [
     "CONSTRUCTORS",
     "ENCODERS",
+    "INVALID_CRYPTO_VERSION",
     "MAX_POSITION",
     "DescAnswer",
     "DescExport",
@@ -40,14 +42,16 @@ __all__ = [
     "OpListen",
     "OpStartSession",
     "OpUntag",
-    "deliver_octets",
     "is_position",
-    "listen_octets",
-    "select_octets",
+    "signed_constructors",
+    "signed_encoders",
 ]
 
 MAX_POSITION: Final = 2**53 - 1
 """Positions beyond are refused: JavaScript can't count them, and chosen ones collide in hash tables."""
+
+INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
+"""What a peer is told whose keys and signatures have another form than those of the session."""
 
 Absent = Literal[False]
 Fields = tuple[object, ...]
@@ -55,12 +59,16 @@ Fields = tuple[object, ...]
 
 @dataclass(slots=True)
 class OpStartSession:
-    """The hello. ``session_pubkey`` is made for this one session."""
+    """The hello. ``session_pubkey`` is made for this one session.
+
+    ``crypto_version`` says in which form keys and signatures are written (`CryptoForm.version`).
+    """
 
     captp_version: str
     session_pubkey: PublicKey
     acceptable_location: PeerLocator
     acceptable_location_sig: bytes
+    crypto_version: str | None = None
 
 
 @dataclass(slots=True)
@@ -233,18 +241,6 @@ def _positions(label: str, value: object) -> tuple[int, ...]:
     return cast("tuple[int, ...]", positions)
 
 
-def _start_session(fields: Fields) -> OpStartSession:
-    version, key, location, signature = _shape(
-        "op:start-session", fields, _text, _any, _is(PeerLocator), _any
-    )
-    return OpStartSession(
-        cast("str", version),
-        PublicKey.from_value(key),
-        cast("PeerLocator", location),
-        signature_from_value(signature),
-    )
-
-
 def _deliver(fields: Fields) -> OpDeliver:
     if len(fields) != 4:
         raise ProtocolError(f"op:deliver has {len(fields)} fields, not 4")
@@ -324,32 +320,67 @@ def _positioned(label: str, kind: Callable[[int], object]) -> Callable[[Fields],
     return construct
 
 
-def _sig_envelope(fields: Fields) -> DescSigEnvelope:
-    signed, signature = _shape("desc:sig-envelope", fields, _any, _any)
-    return DescSigEnvelope(signed, signature_from_value(signature))
-
-
 def _gift_id(value: object) -> bool:
     # Octets by the spec; Goblins takes numbers and texts as well.
     return type(value) is bytes or type(value) is str or type(value) is int
 
 
-def _handoff_give(fields: Fields) -> DescHandoffGive:
-    key, location, session, side, gift = _shape(
-        "desc:handoff-give", fields, _any, _is(PeerLocator), _octets, _octets, _gift_id
-    )
-    return DescHandoffGive(
-        PublicKey.from_value(key),
-        cast("PeerLocator", location),
-        cast("bytes", session),
-        cast("bytes", side),
-        gift,
-    )
-
-
 def _handoff_receive(fields: Fields) -> DescHandoffReceive:
     checked = _shape("desc:handoff-receive", fields, _octets, _octets, is_position, _is(DescSigEnvelope))
     return DescHandoffReceive(*cast("tuple[bytes, bytes, int, DescSigEnvelope]", checked))
+
+
+def signed_constructors(form: CryptoForm) -> dict[str, Callable[[Fields], object]]:
+    """Return how the records that hold keys or signatures are read, in one form of these.
+
+    Only op:start-session is read in every known form, and says in which: an acceptor learns from it
+    whom it has before it, and then how that peer is to be spoken to.
+    """
+    forms = {known.version: known for known in (S_EXPRESSIONS, BYTE_ARRAYS, form)}
+
+    def start_session(fields: Fields) -> OpStartSession:
+        crypto_version: str | None = None
+        if len(fields) == 5:
+            said = fields[1]
+            if type(said) is not str:
+                raise ProtocolError("the crypto-version of op:start-session is no string")
+            crypto_version, fields = said, (fields[0], *fields[2:])
+        version, key, location, signature = _shape(
+            "op:start-session", fields, _text, _any, _is(PeerLocator), _any
+        )
+        spoken = forms.get(crypto_version)
+        if spoken is None:
+            raise ProtocolError(INVALID_CRYPTO_VERSION)
+        return OpStartSession(
+            cast("str", version),
+            spoken.key_from_value(key),
+            cast("PeerLocator", location),
+            spoken.signature_from_value(signature),
+            spoken.version,
+        )
+
+    def sig_envelope(fields: Fields) -> DescSigEnvelope:
+        signed, signature = _shape("desc:sig-envelope", fields, _any, _any)
+        return DescSigEnvelope(signed, form.signature_from_value(signature))
+
+    def handoff_give(fields: Fields) -> DescHandoffGive:
+        key, location, session, side, gift = _shape(
+            "desc:handoff-give", fields, _any, _is(PeerLocator), _octets, _octets, _gift_id
+        )
+        return DescHandoffGive(
+            form.key_from_value(key),
+            cast("PeerLocator", location),
+            cast("bytes", session),
+            cast("bytes", side),
+            gift,
+        )
+
+    return {
+        "op:start-session": start_session,
+        "desc:sig-envelope": sig_envelope,
+        "desc:handoff-give": handoff_give,
+        "desc:handoff-receive": _handoff_receive,
+    }
 
 
 def _locator(label: str, read: Callable[[Record], object]) -> Callable[[Fields], object]:
@@ -397,7 +428,6 @@ def _keyword(fields: Fields) -> Keyword:
 
 
 CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
-    "op:start-session": _start_session,
     "op:deliver": _deliver,
     "op:deliver-only": _deliver_only,
     "op:listen": _listen,
@@ -413,9 +443,7 @@ CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
     "desc:import-promise": _positioned("desc:import-promise", DescImportPromise),
     "desc:export": _positioned("desc:export", DescExport),
     "desc:answer": _positioned("desc:answer", DescAnswer),
-    "desc:sig-envelope": _sig_envelope,
-    "desc:handoff-give": _handoff_give,
-    "desc:handoff-receive": _handoff_receive,
+    **signed_constructors(S_EXPRESSIONS),
     "ocapn-peer": _locator("ocapn-peer", PeerLocator.from_record),
     "ocapn-node": _locator("ocapn-node", PeerLocator.from_record),
     "ocapn-sturdyref": _locator("ocapn-sturdyref", SturdyRef.from_record),
@@ -437,15 +465,65 @@ def _record(label: str, *fields: object) -> Record:
 
 _SYMBOLS: Final = {label: Symbol(label) for label in CONSTRUCTORS}
 _OP_DELIVER: Final = _SYMBOLS["op:deliver"]
+_VOID: Final = Record(_SYMBOLS["void"], ())
+_NULL: Final = Record(_SYMBOLS["null"], ())
+
+
+def signed_encoders(
+    form: CryptoForm, encode_signed: Callable[[object], bytes]
+) -> dict[type, Callable[[Any], bytes | Record]]:
+    """Return how the records that hold keys or signatures are written, in one form of these.
+
+    ``encode_signed`` encodes what signatures cover: as it was signed, whatever order the message
+    around it puts keys in.
+    """
+
+    def start_session(op: OpStartSession) -> Record:
+        versions = (op.captp_version,) if form.version is None else (op.captp_version, form.version)
+        return _record(
+            "op:start-session",
+            *versions,
+            form.key_to_value(op.session_pubkey),
+            op.acceptable_location.to_record(),
+            form.signature_to_value(op.acceptable_location_sig),
+        )
+
+    def sig_envelope(desc: DescSigEnvelope) -> bytes:
+        signature = form.signature_to_value(desc.signature)
+        return encode_signed(_record("desc:sig-envelope", desc.object, signature))
+
+    def handoff_give(desc: DescHandoffGive) -> Record:
+        return _record(
+            "desc:handoff-give",
+            form.key_to_value(desc.receiver_key),
+            desc.exporter_location.as_received(),
+            desc.session,
+            desc.gifter_side,
+            desc.gift_id,
+        )
+
+    def handoff_receive(desc: DescHandoffReceive) -> Record:
+        return _record(
+            "desc:handoff-receive",
+            desc.receiving_session,
+            desc.receiving_side,
+            desc.handoff_count,
+            desc.signed_give,
+        )
+
+    return {
+        OpStartSession: start_session,
+        DescSigEnvelope: sig_envelope,
+        DescHandoffGive: handoff_give,
+        DescHandoffReceive: handoff_receive,
+    }
+
+
+def _encode_signed(value: object) -> bytes:
+    return encode(value, encoders=ENCODERS, key_order=KeyOrder.KEEP)
+
 
 ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
-    OpStartSession: lambda op: _record(
-        "op:start-session",
-        op.captp_version,
-        op.session_pubkey.to_value(),
-        op.acceptable_location.to_record(),
-        signature_to_value(op.acceptable_location_sig),
-    ),
     OpDeliver: lambda op: Record(_OP_DELIVER, (op.to_desc, op.args, op.answer_pos, op.resolve_me_desc)),
     OpListen: lambda op: _record("op:listen", op.to_desc, op.resolve_me_desc, op.wants_partial),
     OpGet: lambda op: _record("op:get", op.receiver_desc, op.field_name, op.new_answer_pos),
@@ -454,56 +532,17 @@ ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
     OpGcExports: lambda op: _record("op:gc-exports", op.export_positions, op.wire_deltas),
     OpGcAnswers: lambda op: _record("op:gc-answers", op.answer_positions),
     OpAbort: lambda op: _record("op:abort", op.reason),
-    DescImportObject: lambda desc: b"<18'desc:import-object%d+>" % desc.position,
-    DescImportPromise: lambda desc: b"<19'desc:import-promise%d+>" % desc.position,
-    DescExport: lambda desc: b"<11'desc:export%d+>" % desc.position,
-    DescAnswer: lambda desc: b"<11'desc:answer%d+>" % desc.answer_pos,
-    DescSigEnvelope: lambda desc: encode(
-        # As it was signed, whatever order the message around it puts keys in.
-        _record("desc:sig-envelope", desc.object, signature_to_value(desc.signature)),
-        encoders=ENCODERS,
-        key_order=KeyOrder.KEEP,
-    ),
-    DescHandoffGive: lambda desc: _record(
-        "desc:handoff-give",
-        desc.receiver_key.to_value(),
-        desc.exporter_location.as_received(),
-        desc.session,
-        desc.gifter_side,
-        desc.gift_id,
-    ),
-    DescHandoffReceive: lambda desc: _record(
-        "desc:handoff-receive",
-        desc.receiving_session,
-        desc.receiving_side,
-        desc.handoff_count,
-        desc.signed_give,
-    ),
+    DescImportObject: lambda desc: _record("desc:import-object", desc.position),
+    DescImportPromise: lambda desc: _record("desc:import-promise", desc.position),
+    DescExport: lambda desc: _record("desc:export", desc.position),
+    DescAnswer: lambda desc: _record("desc:answer", desc.answer_pos),
+    **signed_encoders(S_EXPRESSIONS, _encode_signed),
     PeerLocator: lambda locator: locator.to_record(),
     SturdyRef: lambda sturdyref: sturdyref.to_record(),
-    type(None): lambda _: b"<4'void>",
-    Null: lambda _: b"<4'null>",
+    type(None): lambda _: _VOID,
+    Null: lambda _: _NULL,
     Tagged: lambda tagged: _record("desc:tagged", Symbol(tagged.tag), tagged.value),
     ErrorValue: lambda error: _record("desc:error", error.message),
     Keyword: lambda keyword: _record("kw", Symbol(keyword.name)),
 }
-"""How each is written: as a record, or as octets where speed counts."""
-
-
-def deliver_octets(to: bytes, args: bytes, answer: int, resolver: int) -> bytes:
-    """Encode op:deliver around a target and arguments that are encoded already.
-
-    Nearly every message is one of these; through the table it takes more than twice the time.
-    All dialects understand this form.
-    """
-    return b"<10'op:deliver%b%b%d+<18'desc:import-object%d+>>" % (to, args, answer, resolver)
-
-
-def listen_octets(to: bytes, resolver: int) -> bytes:
-    """Encode op:listen for a target that is encoded already."""
-    return b"<9'op:listen%b<18'desc:import-object%d+>f>" % (to, resolver)
-
-
-def select_octets(label: bytes, receiver: bytes, selector: bytes, answer: int) -> bytes:
-    """Encode op:get, op:index or op:untag for a receiver and a selector that are encoded already."""
-    return b"<%d'%b%b%b%d+>" % (len(label), label, receiver, selector, answer)
+"""How each is written: as a record, or as octets that are taken as they are."""

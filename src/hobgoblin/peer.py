@@ -30,6 +30,7 @@ from hobgoblin.sturdyrefs.bootstrap import Guesses
 from hobgoblin.sturdyrefs.registry import moment
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol
 from hobgoblin.vat import Actor, Function, Vat
+from hobgoblin.wire import TODAY, Wire, wire_of
 
 __all__ = ["Peer"]
 
@@ -75,6 +76,7 @@ class Peer:
         version: what the protocol is called in the handshake.
         dialect: which of the `hobgoblin.dialects` the others speak; by default, each session
             finds out from what it hears.
+        wire: how messages look: one of the `hobgoblin.wire.WIRES`, by name, or one of your own.
         settings: how particular peers want to be spoken to, by their locators or URIs; or a function
             that tells for any locator. A peer that comes to us is asked about by what it claims to be.
         entropy: where swiss numbers, the ids of gifts and the keys of sessions come from.
@@ -96,6 +98,7 @@ class Peer:
         limits: Limits = DEFAULT_LIMITS,
         version: str = "1.0",
         dialect: str | None = None,
+        wire: Wire | str = TODAY,
         settings: Settings = MappingProxyType({}),
         entropy: Entropy = system_entropy,
         may_dial: Callable[[PeerLocator], bool] = lambda locator: True,
@@ -114,6 +117,7 @@ class Peer:
         self._limits = limits
         self._version = version
         self._dialect = LEARNING if dialect is None else dialect_named(dialect)
+        self._wire = wire_of(wire, self._dialect)
         self._settings = settings_of(settings)
         self._tap = tap
         self._on_session = on_session
@@ -419,6 +423,7 @@ class Peer:
             limits=self._limits,
             version=self._version,
             dialect=self._dialect,
+            wire=self._wire,
             entropy=self._entropy,
             settings_of=self._settings_of,
             on_opened=self._opened,
@@ -496,7 +501,7 @@ class Peer:
         assert session.peer_location is not None
         assert session.peer_key is not None
         self._unopened.pop(connection, None)
-        self._desks[connection].open(session.session_id, session.peer_key, connection)
+        self._desks[connection].open(session.session_id, session.peer_key, connection, session.wire)
         opened = self._sessions[connection] = PeerSession(connection, session.peer_location)
         if not self._is_stranger(connection):
             identity = session.peer_location.identity
@@ -593,7 +598,8 @@ class Peer:
             return None
         # Ours is worth keeping only if our hello is out and not refused: else the other knows nothing
         # of it or does not want it, and the connection at hand is all there is.
-        if dial.connection.hello_is_out and dial.connection.keys.public.public_id > key.public_id:
+        ours, theirs = dial.connection.session.wire.public_id, connection.session.wire.public_id
+        if dial.connection.hello_is_out and ours(dial.connection.keys.public) > theirs(key):
             return CROSSED_HELLOS
         dial.crossed = True
         dial.connection.close(CROSSED_HELLOS)
@@ -616,6 +622,8 @@ class Peer:
         location = session.peer_location
         if session.state is not SessionState.OPEN or location is None or receiver_key is None:
             return None
+        if not session.wire.signs_like(connection.session.wire):
+            return None  # no certificate would pass: what is signed has other octets there
         netlayer = self._netlayers.get(location.transport)
         if netlayer is None or not netlayer.locates(location):
             return None
@@ -627,6 +635,7 @@ class Peer:
             exporter=location,
             session=session.session_id,
             gift_id=gift_id,
+            wire=session.wire,
         )
 
     def introduced(self, connection: Connection, promise: Promise[Any], certificate: DescSigEnvelope) -> None:

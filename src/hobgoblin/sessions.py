@@ -51,6 +51,11 @@ class PeerSession:
         return self._connection.session.dialect.name
 
     @property
+    def wire(self) -> str:
+        """The name of how messages look, such as one of the `hobgoblin.wire.WIRES`."""
+        return self._connection.session.wire.name
+
+    @property
     def stats(self) -> Stats:
         """The sizes of the tables, and the messages and bytes that have crossed each way."""
         return self._connection.session.stats()

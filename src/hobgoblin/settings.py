@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
-from hobgoblin.dialects import dialect_named
+from hobgoblin.dialects import LEARNING, dialect_named
 from hobgoblin.locators import PeerLocator, SturdyRef
+from hobgoblin.wire import Wire, wire_of
 
 __all__ = ["PeerSettings", "Settings", "SettingsOf", "settings_of"]
 
@@ -18,7 +19,8 @@ class PeerSettings:
     """How one peer wants to be spoken to, where it is not as the others do. What is ``None`` is as for them.
 
     Raises:
-        ValueError: there is no such dialect.
+        ValueError: there is no such dialect or no such wire, or the wire has another dialect.
+        TypeError: the wire is neither a `Wire` nor a name.
     """
 
     version: str | None = None
@@ -30,9 +32,13 @@ class PeerSettings:
     negative_zero: bool = True
     """Whether it can read ``-0.0``. If not, ``0.0`` is sent for it: Endo would end the session."""
 
+    wire: Wire | str | None = None
+    """How its messages look: one of the `hobgoblin.wire.WIRES`, by name, or one of your own."""
+
     def __post_init__(self) -> None:
-        if self.dialect is not None:
-            dialect_named(self.dialect)
+        dialect = LEARNING if self.dialect is None else dialect_named(self.dialect)
+        if self.wire is not None:
+            wire_of(self.wire, dialect)
 
 
 Settings: TypeAlias = (

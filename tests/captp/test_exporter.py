@@ -7,7 +7,7 @@ import pytest
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handshake import hello
 from hobgoblin.errors import Refused
-from hobgoblin.locators import PeerLocator, my_location_octets
+from hobgoblin.locators import PeerLocator, my_location
 from hobgoblin.messages import (
     ENCODERS,
     DescExport,
@@ -20,6 +20,7 @@ from hobgoblin.messages import (
 )
 from hobgoblin.syrup import KeyOrder, decode, encode
 from hobgoblin.values import Limits, Record, Symbol
+from hobgoblin.wire import TODAY
 
 USELESS = "this certificate opens nothing here"
 DEPOSIT, WITHDRAW = Symbol("deposit-gift"), Symbol("withdraw-gift")
@@ -159,7 +160,7 @@ def test_t18_no_signature_serves_for_another_purpose(exporter, stranger, keys, l
     receive = exporter.receive(sign(exporter.gifter.keys, give))
     alice = keys("alice")
     signed = {
-        "location": my_location_octets(location("alice")),
+        "location": TODAY.signed_octets(my_location(location("alice"))),
         "certificate": octets(give),
         "request": octets(receive),
         "bare locator": octets(location("alice")),

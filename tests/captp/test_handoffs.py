@@ -8,10 +8,11 @@ import pytest
 from hobgoblin.captp.handoffs import Gift, check_give, check_receive, is_gift_id, sign_give, sign_receive
 from hobgoblin.crypto import session_id, signature_to_value
 from hobgoblin.errors import ProtocolError, Refused, SyrupError
-from hobgoblin.locators import PeerLocator, my_location_octets
+from hobgoblin.locators import PeerLocator, my_location
 from hobgoblin.messages import CONSTRUCTORS, ENCODERS, DescHandoffGive, DescHandoffReceive, DescSigEnvelope
 from hobgoblin.syrup import KeyOrder, decode, encode
 from hobgoblin.values import Record, Symbol
+from hobgoblin.wire import TODAY
 
 WIRE = {
     name: bytes.fromhex(octets)
@@ -309,7 +310,7 @@ def test_other_octets_of_an_equal_locator_are_another_certificate(keys, location
 def test_signatures_can_not_be_used_for_one_another(scene):
     place = scene.location
     for keys in (scene.gifter, scene.receiver):
-        hello = keys.sign(my_location_octets(place))
+        hello = keys.sign(TODAY.signed_octets(my_location(place)))
         assert scene.refuses(DescSigEnvelope(scene.receive().object, hello))
         assert scene.refuses(scene.receive(signed_give=DescSigEnvelope(scene.give().object, hello)))
     give, receive = scene.give(), scene.receive()
@@ -317,7 +318,7 @@ def test_signatures_can_not_be_used_for_one_another(scene):
     assert scene.refuses(scene.receive(signed_give=DescSigEnvelope(give.object, receive.signature)))
     for envelope, keys in ((give, scene.gifter), (receive, scene.receiver)):
         assert keys.public.verify(envelope.signature, write(envelope.object))
-        assert not keys.public.verify(envelope.signature, my_location_octets(place))
+        assert not keys.public.verify(envelope.signature, TODAY.signed_octets(my_location(place)))
         assert not keys.public.verify(envelope.signature, write(envelope))
 
 

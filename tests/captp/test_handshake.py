@@ -6,11 +6,12 @@ from hobgoblin.captp import Opened
 from hobgoblin.captp.handshake import hello
 from hobgoblin.crypto import session_id
 from hobgoblin.errors import NotPassable, SessionSevered
-from hobgoblin.locators import PeerLocator, my_location_octets
+from hobgoblin.locators import PeerLocator, my_location
 from hobgoblin.messages import ENCODERS, OpStartSession
 from hobgoblin.refs import Promise
 from hobgoblin.syrup import encode
 from hobgoblin.values import Limits, Record, Symbol
+from hobgoblin.wire import TODAY
 
 
 def test_the_initiator_speaks_first_and_the_acceptor_answers(make_pair):
@@ -122,7 +123,7 @@ def test_an_abort_before_the_hello_is_answered_by_nothing(stranger):
 
 
 def forged(keys, location, *, version="1.0", key=None, signed=None, signature=None):
-    signed = my_location_octets(location) if signed is None else signed
+    signed = TODAY.signed_octets(my_location(location)) if signed is None else signed
     signature = keys.sign(signed) if signature is None else signature
     return encode(OpStartSession(version, key or keys.public, location, signature), encoders=ENCODERS)
 
@@ -138,10 +139,10 @@ def test_t14_another_version_ends_the_session(stranger, keys, location, version)
 
 def test_t14_a_bad_signature_ends_the_session(stranger, keys, location):
     alice, place = keys("alice"), location("alice")
-    good = my_location_octets(place)
+    good = TODAY.signed_octets(my_location(place))
     cases = {
         "bare locator": {"signed": encode(place, encoders=ENCODERS)},
-        "another locator": {"signed": my_location_octets(location("carol"))},
+        "another locator": {"signed": TODAY.signed_octets(my_location(location("carol")))},
         "another label": {"signed": encode(Record(Symbol("desc:handoff-give"), (place,)), encoders=ENCODERS)},
         "another key": {"key": keys("carol").public},
         "zeros": {"signature": bytes(64)},

@@ -21,8 +21,6 @@ from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
-    CONSTRUCTORS,
-    ENCODERS,
     DescHandoffGive,
     DescHandoffReceive,
     DescSigEnvelope,
@@ -42,6 +40,7 @@ from hobgoblin.refs import (
     Sink,
 )
 from hobgoblin.values import Limits, Record
+from hobgoblin.wire import Octets, Wire
 
 __all__ = ["Crossing", "ResolverAt", "argument_limits"]
 
@@ -75,12 +74,15 @@ class Crossing:
     __slots__ = (
         "_dropped_imports",
         "_dropped_questions",
+        "_export",
         "_introduce",
         "_limits",
         "_new_promise",
+        "_octets",
         "_receiver_key",
         "_sink",
         "_wake",
+        "_wire",
         "answers",
         "bootstrap",
         "certificates",
@@ -103,6 +105,7 @@ class Crossing:
         wake: Callable[[], object],
         introduce: Callable[[RemoteRef], DescSigEnvelope | None],
         receiver_key: PublicKey,
+        wire: Wire,
     ) -> None:
         self._sink = sink
         self._introduce = introduce
@@ -123,23 +126,40 @@ class Crossing:
         self.imports: Tracking[Ref] = Tracking(self._import_dropped)
         self.questions: Tracking[Promise[Any]] = Tracking(self._question_dropped)
         self.answers: dict[int, Promise[Any]] = {}
-        self.encoders: dict[type, Callable[[Any], bytes | Record]] = {
-            **ENCODERS,
-            LocalRef: self._describe_local,
-            RemoteRef: self._describe_remote,
-            Promise: self._describe_promise,
-        }
-        self.constructors: dict[str, Callable[[Fields], object]] = {
-            **CONSTRUCTORS,
-            **{label: self._no_value(label) for label in CONSTRUCTORS if label.startswith("op:")},
-            "desc:import-object": self._read_import_object,
-            "desc:import-promise": self._read_import_promise,
-            "desc:export": self._read_export,
-            "desc:answer": self._read_answer,
-            "desc:sig-envelope": self._read_sig_envelope,
-            "desc:handoff-give": self._no_value("desc:handoff-give"),
-            "desc:handoff-receive": self._read_handoff_receive,
-        }
+        self.encoders: dict[type, Callable[[Any], bytes | Record]] = {}
+        self.constructors: dict[str, Callable[[Fields], object]] = {}
+        self.speak(wire)
+
+    def speak(self, wire: Wire) -> None:
+        """Read and write as ``wire`` has it from the next message on. Its codec stays the same."""
+        self._wire = wire
+        self._octets: Octets = wire.octets
+        self._export = wire.octets.export
+        # A decoder reads with these very dictionaries.
+        self.encoders.clear()
+        self.encoders.update(wire.encoders)
+        self.encoders.update(
+            {
+                LocalRef: self._describe_local,
+                RemoteRef: self._describe_remote,
+                Promise: self._describe_promise,
+            }
+        )
+        operations = [label for label in wire.constructors if label.startswith("op:")]
+        self.constructors.clear()
+        self.constructors.update(wire.constructors)
+        self.constructors.update({label: self._no_value(label) for label in operations})
+        self.constructors.update(
+            {
+                "desc:import-object": self._read_import_object,
+                "desc:import-promise": self._read_import_promise,
+                "desc:export": self._read_export,
+                "desc:answer": self._read_answer,
+                "desc:sig-envelope": self._read_sig_envelope,
+                "desc:handoff-give": self._no_value("desc:handoff-give"),
+                "desc:handoff-receive": self._read_handoff_receive,
+            }
+        )
 
     def sizes(self) -> tuple[int, int, int, int]:
         """Return the lengths of exports, imports, questions and answers."""
@@ -197,11 +217,11 @@ class Crossing:
         """Return how the peer knows ``target``, which must be behind this session."""
         if type(target) is RemoteRef:
             if target._sink is self._sink:
-                return b"<11'desc:export%d+>" % target._pos
+                return self._export(target._pos)
         elif type(target) is Promise and target._route is self._sink:
             if target._route_kind == ROUTE_IMPORT:
-                return b"<11'desc:export%d+>" % target._pos
-            return b"<11'desc:answer%d+>" % target._pos
+                return self._export(target._pos)
+            return self._octets.answer(target._pos)
         raise ValueError(f"{target!r} is not behind this session")
 
     def new_answer(self, pos: int) -> Promise[Any]:
@@ -258,16 +278,16 @@ class Crossing:
     # References to descriptors
 
     def _describe_local(self, target: Ref) -> bytes:
-        return b"<18'desc:import-object%d+>" % self.exports.describe(target)
+        return self._octets.import_object(self.exports.describe(target))
 
     def _describe_remote(self, target: RemoteRef) -> bytes | Record:
         if target._sink is self._sink:
-            return b"<11'desc:export%d+>" % target._pos
+            return self._export(target._pos)
         certificate = self._introduce(target)
         if certificate is None:
             # The peer has no way of its own to that object: it reaches it through us.
             return self._describe_local(target)
-        return ENCODERS[DescSigEnvelope](certificate)
+        return self._wire.encoders[DescSigEnvelope](certificate)
 
     def _describe_promise(self, promise: Promise[Any]) -> bytes | Record:
         promise._heard = True
@@ -280,10 +300,10 @@ class Crossing:
             promise = promise._root()
         if promise._route is self._sink:
             if promise._route_kind == ROUTE_IMPORT:
-                return b"<11'desc:export%d+>" % promise._pos
+                return self._export(promise._pos)
             if promise._state == PENDING:
-                return b"<11'desc:answer%d+>" % promise._pos
-        return b"<19'desc:import-promise%d+>" % self.exports.describe(promise)
+                return self._octets.answer(promise._pos)
+        return self._octets.import_promise(self.exports.describe(promise))
 
     # Descriptors to references
 
@@ -330,7 +350,7 @@ class Crossing:
         return promise
 
     def _no_value(self, label: str) -> Callable[[Fields], object]:
-        construct = CONSTRUCTORS[label]
+        construct = self._wire.constructors[label]
 
         def count(fields: Fields) -> object:
             self.strays += 1
@@ -345,7 +365,7 @@ class Crossing:
     # References of third parties
 
     def _read_sig_envelope(self, fields: Fields) -> object:
-        envelope = cast("DescSigEnvelope", CONSTRUCTORS["desc:sig-envelope"](fields))
+        envelope = cast("DescSigEnvelope", self._wire.constructors["desc:sig-envelope"](fields))
         self.strays -= 1
         if isinstance(envelope.object, DescHandoffReceive):
             return envelope
@@ -364,7 +384,7 @@ class Crossing:
         if envelope is None:
             raise ProtocolError("desc:handoff-receive holds no signed desc:handoff-give")
         self.strays += 1
-        return CONSTRUCTORS["desc:handoff-receive"]((*fields[:3], envelope))
+        return self._wire.constructors["desc:handoff-receive"]((*fields[:3], envelope))
 
     def introductions(self) -> list[tuple[Promise[Any], DescSigEnvelope]]:
         """Return what the message that was just read introduces: promises, and what they are to become."""

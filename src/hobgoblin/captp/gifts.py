@@ -21,6 +21,7 @@ from hobgoblin.errors import ProtocolError, Refused, SessionSevered
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.refs import ROUTE_IMPORT, Promise, Ref, RemoteRef, Sink
 from hobgoblin.values import Limits
+from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["GiftDesk", "GiftTable"]
 
@@ -233,16 +234,18 @@ class GiftDesk:
         self._clock = clock
         self._session = b""
         self._peer = b""
+        self._wire = TODAY
         self._sink: Sink | None = None
         # Counts below the floor are used, and those in the set.
         self._floor = 0
         self._used: set[int] = set()
         self._expected = Quota("hand-offs under way", limits.gifts)
 
-    def open(self, session: bytes, peer_key: PublicKey, sink: Sink) -> None:
-        """The handshake is done. What the peer brings of its own is behind ``sink``."""
+    def open(self, session: bytes, peer_key: PublicKey, sink: Sink, wire: Wire = TODAY) -> None:
+        """The handshake is done. What the peer brings of its own is behind ``sink``, spoken as ``wire``."""
         self._session = session
-        self._peer = peer_key.public_id
+        self._peer = wire.public_id(peer_key)
+        self._wire = wire
         self._sink = sink
         self._table.session_opened(session, peer_key)
 
@@ -277,6 +280,7 @@ class GiftDesk:
             peer=self._peer,
             gifter_key=self._table.gifter_key,
             count_is_used=self._is_used,
+            wire=self._wire,
         )
         self._use(count)
         return self._table.withdraw(gift, self._session, self._clock())
@@ -287,7 +291,7 @@ class GiftDesk:
         Raises:
             Refused: the certificate is not valid, or the gift can't be had any more.
         """
-        gift = check_give(certificate, self._table.gifter_key)
+        gift = check_give(certificate, self._table.gifter_key, self._wire)
         return self._table.withdraw(gift, self._session, self._clock())
 
     def expect(self, promise: Promise[Any]) -> None:

@@ -9,7 +9,8 @@ the receiver shows the certificate to the exporter, and gets the gift::
     receiver ──withdraw-gift──▶ exporter       desc:handoff-receive, signed with the receiver's key
 
 Every signature covers one labelled record as it was received, so that it can be used for nothing
-else. Spec: OCapN CapTP Specification, "Third Party Handoffs".
+else; all three sessions must write it alike (`Wire.signs_like`). Spec: OCapN CapTP Specification,
+"Third Party Handoffs".
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import Final
 from hobgoblin.crypto import KeyPair, PublicKey
 from hobgoblin.errors import Refused
 from hobgoblin.locators import PeerLocator
-from hobgoblin.messages import ENCODERS, DescHandoffGive, DescHandoffReceive, DescSigEnvelope
-from hobgoblin.syrup import KeyOrder, encode
+from hobgoblin.messages import DescHandoffGive, DescHandoffReceive, DescSigEnvelope
+from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Gift", "check_give", "check_receive", "is_gift_id", "sign_give", "sign_receive"]
 
@@ -39,7 +40,13 @@ class Gift:
 
 
 def sign_give(
-    keys: KeyPair, *, receiver_key: PublicKey, exporter: PeerLocator, session: bytes, gift_id: bytes
+    keys: KeyPair,
+    *,
+    receiver_key: PublicKey,
+    exporter: PeerLocator,
+    session: bytes,
+    gift_id: bytes,
+    wire: Wire = TODAY,
 ) -> DescSigEnvelope:
     """Return the certificate that lets the holder of ``receiver_key`` take a gift from ``exporter``.
 
@@ -49,12 +56,20 @@ def sign_give(
         exporter: where the receiver finds the exporter.
         session: the id of the session between gifter and exporter.
         gift_id: 32 random octets, also those of the deposit.
+        wire: that of the session between gifter and exporter.
     """
-    return _sign(keys, DescHandoffGive(receiver_key, exporter, session, keys.public.public_id, gift_id))
+    side = wire.public_id(keys.public)
+    return _sign(keys, DescHandoffGive(receiver_key, exporter, session, side, gift_id), wire)
 
 
 def sign_receive(
-    keys: KeyPair, *, session: bytes, side: bytes, count: int, signed_give: DescSigEnvelope
+    keys: KeyPair,
+    *,
+    session: bytes,
+    side: bytes,
+    count: int,
+    signed_give: DescSigEnvelope,
+    wire: Wire = TODAY,
 ) -> DescSigEnvelope:
     """Return the request for a gift.
 
@@ -64,8 +79,9 @@ def sign_receive(
         side: the receiver's public id in that session.
         count: a number not used before in that session.
         signed_give: the certificate as it was received.
+        wire: that of the session between receiver and exporter.
     """
-    return _sign(keys, DescHandoffReceive(session, side, count, signed_give))
+    return _sign(keys, DescHandoffReceive(session, side, count, signed_give), wire)
 
 
 def is_gift_id(value: object) -> bool:
@@ -75,12 +91,15 @@ def is_gift_id(value: object) -> bool:
     return (type(value) is bytes or type(value) is str) and len(value) <= _GIFT_ID_OCTETS
 
 
-def check_give(certificate: DescSigEnvelope, gifter_key: Callable[[bytes], PublicKey | None]) -> Gift:
+def check_give(
+    certificate: DescSigEnvelope, gifter_key: Callable[[bytes], PublicKey | None], wire: Wire = TODAY
+) -> Gift:
     """Return which gift a valid certificate stands for. Who may have it is not asked here.
 
     Args:
         certificate: as it came from whoever claims to have been given it.
         gifter_key: the gifter's key in the session of that id, if there is such a session.
+        wire: that of the session that it came over.
 
     Raises:
         Refused: with one text, whatever is wrong: a forger learns nothing from it.
@@ -89,9 +108,9 @@ def check_give(certificate: DescSigEnvelope, gifter_key: Callable[[bytes], Publi
     if (
         isinstance(give, DescHandoffGive)
         and (key := gifter_key(give.session)) is not None
-        and give.gifter_side == key.public_id
+        and give.gifter_side == wire.public_id(key)
         and is_gift_id(give.gift_id)
-        and key.verify(certificate.signature, _octets(give))
+        and key.verify(certificate.signature, wire.signed_octets(give))
     ):
         return Gift(give.session, give.gift_id)
     raise _refusal()
@@ -104,6 +123,7 @@ def check_receive(
     peer: bytes,
     gifter_key: Callable[[bytes], PublicKey | None],
     count_is_used: Callable[[int], bool],
+    wire: Wire = TODAY,
 ) -> tuple[Gift, int]:
     """Return which gift a valid request is for, and its count, to be marked as used from now on.
 
@@ -113,6 +133,7 @@ def check_receive(
         peer: the peer's public id in it.
         gifter_key: the gifter's key in the session of that id, if there is such a session.
         count_is_used: whether a count has been used in this session.
+        wire: that of the session that it came over.
 
     Raises:
         Refused: with the one text of `check_give`.
@@ -120,10 +141,11 @@ def check_receive(
     if isinstance(request, DescSigEnvelope) and isinstance(request.object, DescHandoffReceive):
         receive = request.object
         if receive.receiving_session == session and receive.receiving_side == peer:
-            gift = check_give(receive.signed_give, gifter_key)
+            gift = check_give(receive.signed_give, gifter_key, wire)
             give = receive.signed_give.object
             assert isinstance(give, DescHandoffGive)
-            if give.receiver_key.verify(request.signature, _octets(receive)) and not count_is_used(
+            signed = wire.signed_octets(receive)
+            if give.receiver_key.verify(request.signature, signed) and not count_is_used(
                 receive.handoff_count
             ):
                 return gift, receive.handoff_count
@@ -134,10 +156,5 @@ def _refusal() -> Refused:
     return Refused("this certificate opens nothing here")
 
 
-def _sign(keys: KeyPair, signed: DescHandoffGive | DescHandoffReceive) -> DescSigEnvelope:
-    return DescSigEnvelope(signed, keys.sign(_octets(signed)))
-
-
-def _octets(signed: DescHandoffGive | DescHandoffReceive) -> bytes:
-    # What was read is canonical and keeps the order of its hints: this gives back its very octets.
-    return encode(signed, encoders=ENCODERS, key_order=KeyOrder.KEEP)
+def _sign(keys: KeyPair, signed: DescHandoffGive | DescHandoffReceive, wire: Wire) -> DescSigEnvelope:
+    return DescSigEnvelope(signed, keys.sign(wire.signed_octets(signed)))

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from hobgoblin.crypto import KeyPair
 from hobgoblin.errors import ProtocolError
-from hobgoblin.locators import PeerLocator, my_location_octets
-from hobgoblin.messages import OpStartSession
+from hobgoblin.locators import PeerLocator, my_location
+from hobgoblin.messages import INVALID_CRYPTO_VERSION, OpStartSession
+from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["INVALID_SIGNATURE", "INVALID_VERSION", "check_hello", "hello"]
 
@@ -20,9 +21,10 @@ INVALID_VERSION = "invalid-version"
 INVALID_SIGNATURE = "Invalid location signature"
 
 
-def hello(keys: KeyPair, location: PeerLocator, version: str) -> OpStartSession:
+def hello(keys: KeyPair, location: PeerLocator, version: str, wire: Wire = TODAY) -> OpStartSession:
     """Return our op:start-session: ``location`` signed with the key of this session."""
-    return OpStartSession(version, keys.public, location, keys.sign(my_location_octets(location)))
+    signature = keys.sign(wire.signed_octets(my_location(location)))
+    return OpStartSession(version, keys.public, location, signature, wire.crypto.version)
 
 
 def check_hello(
@@ -32,6 +34,7 @@ def check_hello(
     version: str,
     dialled: PeerLocator | None,
     proved: PeerLocator | None,
+    wire: Wire = TODAY,
 ) -> None:
     """Accept the peer's hello, or say why not.
 
@@ -42,14 +45,18 @@ def check_hello(
         version: what we speak.
         dialled: whom we wanted to reach, or ``None`` if the peer came to us.
         proved: who the other end is, as the netlayer has proved it, or ``None`` if it has not.
+        wire: how the session is spoken.
 
     Raises:
         ProtocolError: with the reason that the peer is told.
     """
     if theirs.captp_version != version:
         raise ProtocolError(INVALID_VERSION)
+    if theirs.crypto_version != wire.crypto.version:
+        raise ProtocolError(INVALID_CRYPTO_VERSION)
     claimed = theirs.acceptable_location
-    if not theirs.session_pubkey.verify(theirs.acceptable_location_sig, my_location_octets(claimed)):
+    signed = wire.signed_octets(my_location(claimed))
+    if not theirs.session_pubkey.verify(theirs.acceptable_location_sig, signed):
         raise ProtocolError(INVALID_SIGNATURE)
     if theirs.session_pubkey.raw == keys.public.raw:
         # Our own hello, reflected.

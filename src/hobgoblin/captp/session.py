@@ -39,14 +39,13 @@ from hobgoblin.captp.texts import REASON_LENGTH, argument_path, printable
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
+    HELD,
     LEARNING,
+    RESOLVER,
     Dialect,
-    OneWay,
-    Releases,
     dialect_named,
     learn,
-    one_way_octets,
-    release_octets,
+    release_messages,
 )
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SessionSevered, SyrupError
 from hobgoblin.locators import PeerLocator
@@ -61,21 +60,15 @@ from hobgoblin.messages import (
     OpListen,
     OpStartSession,
     OpUntag,
-    deliver_octets,
-    listen_octets,
-    select_octets,
 )
 from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Promise, Ref, RemoteRef, Sink
 from hobgoblin.settings import PeerSettings, SettingsOf
-from hobgoblin.syrup import NEED_MORE, Framing, encode, frame, open_decoder
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
+from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, argument_limits, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
 logger = logging.getLogger("hobgoblin.captp")
-
-HELD: Final = Releases.HELD
-RESOLVER: Final = OneWay.RESOLVER
 
 FULFILL: Final = Symbol("fulfill")
 BREAK: Final = Symbol("break")
@@ -105,6 +98,7 @@ class Session:
         wake: called (from any thread, possibly by the garbage collector) when there are
             references to release; it should arrange for `data_to_send` to be called.
         dialect: what the peer understands; `LEARNING` finds out.
+        wire: how messages look. Settings for who comes to us may name another one, of the same codec.
         introduce: called while a message is written that holds a reference of another session:
             returns the certificate that lets the peer get it from its home, or ``None`` if it is
             to be reached through us.
@@ -130,6 +124,7 @@ class Session:
         limits: Limits = DEFAULT_LIMITS,
         wake: Callable[[], object] = lambda: None,
         dialect: Dialect = DRAFT,
+        wire: Wire = TODAY,
         introduce: Callable[[RemoteRef], DescSigEnvelope | None] = lambda target: None,
         settings_of: SettingsOf = lambda location: None,
         admit: Callable[[PeerLocator, PublicKey], str | None] = lambda location, key: None,
@@ -141,7 +136,6 @@ class Session:
         self.peer_location: PeerLocator | None = None
         self.peer_key: PublicKey | None = None
         self.session_id = b""
-        self.dialect = dialect
         self.severed_because: str | None = None
         self.abort_reason: str | None = None
         self._keys = keys
@@ -169,12 +163,18 @@ class Session:
             limits.promise_messages, limits.promise_bytes, limits.queued_messages, limits.queued_bytes
         )
 
-        self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public)
+        settings = None if dialled is None else settings_of(dialled)
+        if settings is not None and settings.wire is not None:
+            wire = wire_of(settings.wire)
+        self._codec, self._frame = wire.codec, wire.codec.frame
+        self._speak(wire, dialect)
+        self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
         self._exports = self._crossing.exports
         self._own_exports = limits.exports - limits.exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
         self.bootstrap = self._crossing.bootstrap
-        self._decoder = open_decoder(framing, constructors=self._crossing.constructors, limits=limits)
+        constructors = self._crossing.constructors
+        self._decoder = self._codec.open_decoder(framing, constructors=constructors, limits=limits)
         self._handlers: dict[type, Callable[[Any], None]] = {
             OpAbort: self._handle_op_abort,
             OpStartSession: self._handle_second_hello,
@@ -186,10 +186,9 @@ class Session:
             OpGcExports: self._handle_op_gc_exports,
             OpGcAnswers: self._handle_op_gc_answers,
         }
-        if dialled is not None:
-            self._adapt(settings_of(dialled))
+        self._adapt(settings)
         if self._initiator:
-            self._write(hello(keys, location, self._version))
+            self._write(hello(keys, location, self._version, self.wire))
 
     def __repr__(self) -> str:
         return f"<Session {self.state.value} {self.stats().tables}>"
@@ -269,8 +268,8 @@ class Session:
         due = releases and crossing.release_due and self.dialect.releases is not HELD
         if due and self.state is SessionState.OPEN:
             for op in crossing.releases():
-                for message in release_octets(self.dialect, op):
-                    self._send(message)
+                for message in release_messages(self.dialect, op):
+                    self._send(self._codec.encode(message, encoders=self.wire.encoders))
         waiting = self._out
         if most is None or self._unsent <= most:
             everything = list(waiting)
@@ -328,7 +327,7 @@ class Session:
         except SessionFull:
             self._refused += 1
             raise
-        self._send(deliver_octets(to, octets, question, resolver))
+        self._send(self._octets.deliver(to, octets, question, resolver))
         self._next_question = question + 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
@@ -357,9 +356,10 @@ class Session:
         self._require_room(asks=True)
         to = self._crossing.target(receiver)
         octets = self._encode(selector, self._argument_limits)
-        label = b"op:untag" if untag else b"op:get" if type(selector) is str else b"op:index"
+        write = self._octets
+        ask = write.untag if untag else write.get if type(selector) is str else write.index
         question = self._next_question
-        self._send(select_octets(label, to, octets, question))
+        self._send(ask(to, octets, question))
         self._next_question = question + 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_SELECTED, question)
@@ -398,7 +398,7 @@ class Session:
         to = self._crossing.target(promise)
         self._exports.most = self._limits.exports
         try:
-            self._send(listen_octets(to, self._exports.resolver(promise)))
+            self._send(self._octets.listen(to, self._exports.resolver(promise)))
             self._awaited += 1
         except SessionFull as error:
             self._overrun(str(error))
@@ -479,13 +479,14 @@ class Session:
     def _learn(self, message: object) -> None:
         label, listed = self._crossing.spelling
         held = self.dialect.releases is HELD
-        self.dialect = learn(
+        dialect = learn(
             self.dialect,
             label,
             listed=listed,
             bare=type(message) is OpDeliver and message.resolve_me_desc is False,
             resolution=type(message) is OpDeliver and type(message.to_desc) is ResolverAt,
         )
+        self._speak(self.wire, dialect)
         if held and self.dialect.releases is not HELD:
             self._crossing.remind()
 
@@ -500,18 +501,18 @@ class Session:
     def _handle_op_start_session(self, op: OpStartSession) -> None:
         if self._dialled is None:
             self._adapt(self._settings_of(op.acceptable_location))
-        check_hello(op, self._keys, self.location, self._version, self._dialled, self.proved)
+        check_hello(op, self._keys, self.location, self._version, self._dialled, self.proved, self.wire)
         refusal = self._admit(op.acceptable_location, op.session_pubkey)
         if refusal is not None:
             self.abort(refusal)
             return
         if not self._initiator:
-            self._write(hello(self._keys, self.location, self._version))
+            self._write(hello(self._keys, self.location, self._version, self.wire))
         self.state = SessionState.OPEN
         self._deadline = None
         self.peer_location = op.acceptable_location
         self.peer_key = op.session_pubkey
-        self.session_id = session_id(self._keys.public.public_id, op.session_pubkey.public_id)
+        self.session_id = session_id(*map(self.wire.public_id, (self._keys.public, op.session_pubkey)))
         self._events.append(Opened(self.peer_location, self.peer_key, self.session_id))
 
     def _adapt(self, settings: PeerSettings | None) -> None:
@@ -521,8 +522,18 @@ class Session:
         self._negative_zero = settings.negative_zero
         if settings.version is not None:
             self._version = settings.version
-        if settings.dialect is not None:
-            self.dialect = dialect_named(settings.dialect)
+        wire = self.wire if settings.wire is None else wire_of(settings.wire)
+        if wire.codec is not self._codec:
+            raise ProtocolError("this peer is known to use another encoding")
+        if wire is not self.wire:
+            self._crossing.speak(wire)
+        self._speak(wire, self.dialect if settings.dialect is None else dialect_named(settings.dialect))
+
+    def _speak(self, wire: Wire, dialect: Dialect) -> None:
+        self.wire = wire
+        self.dialect = wire.schema.dialect or dialect
+        self._octets = wire.octets
+        self._one_way = wire.octets.one_way[self.dialect.one_way]
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
         target = self._ours(op.to_desc)
@@ -634,7 +645,7 @@ class Session:
         self.severed_because = reason
         self._deadline = None
         # A reference that somebody still holds keeps the session, but not half a message.
-        self._decoder = open_decoder(Framing.RAW)
+        self._decoder = self._codec.open_decoder(Framing.RAW)
         self._events.append(Severed(reason, tuple(self._crossing.clear()), self.abort_reason))
 
     # Writing
@@ -663,14 +674,14 @@ class Session:
         to = self._crossing.target(target)
         ignored = self._exports.resolver(None) if self.dialect.one_way is RESOLVER else 0
         octets = self._encode(args, self._argument_limits)
-        self._send(one_way_octets(self.dialect, to, octets, ignored))
+        self._send(self._one_way(to, octets, ignored))
 
     def _write(self, op: object) -> None:
         self._send(self._encode(op, self._limits))
 
     def _encode(self, value: object, limits: Limits) -> bytes:
         try:
-            return encode(
+            return self._codec.encode(
                 value,
                 encoders=self._crossing.encoders,
                 limits=limits,
@@ -692,7 +703,7 @@ class Session:
 
     def _send(self, message: bytes) -> None:
         self._exports.commit()
-        data = frame(message, self._decoder.framing or Framing.RAW)
+        data = self._frame(message, self._decoder.framing or Framing.RAW)
         self._sent += 1
         size = len(data)
         self._bytes_sent += size
