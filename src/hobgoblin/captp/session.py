@@ -327,7 +327,7 @@ class Session:
         except SessionFull:
             self._refused += 1
             raise
-        self._send(self._octets.deliver(to, octets, question, resolver))
+        self._send(self._deliver(to, octets, question, resolver))
         self._next_question = question + 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
@@ -532,7 +532,7 @@ class Session:
     def _speak(self, wire: Wire, dialect: Dialect) -> None:
         self.wire = wire
         self.dialect = wire.schema.dialect or dialect
-        self._octets = wire.octets
+        self._octets, self._deliver = wire.octets, wire.octets.deliver
         self._one_way = wire.octets.one_way[self.dialect.one_way]
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
