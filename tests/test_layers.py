@@ -28,7 +28,10 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     6.0: ("netlayers",),
     6.05: ("inflow",),
     6.1: ("connection",),
-    6.15: ("sessions",),
+    6.15: (
+        "sessions",
+        "dials",
+    ),
     6.2: ("peer", "direct"),
     7.0: ("blocking", "testing"),
     7.1: ("__init__",),  # the public names; what follows imports them as a user would

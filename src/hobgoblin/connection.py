@@ -64,6 +64,7 @@ from hobgoblin.refs import (
     Message,
     Promise,
     Ref,
+    Relay,
     RemoteRef,
     Reporter,
     Selection,
@@ -317,7 +318,7 @@ class Connection:
                 kind = ROUTE_RELAY
                 question._listen(Follower(answer))
             message = message.asked_for(question)
-            relay = _Relay(self._vat, question)
+            relay = Relay(self._vat, question)
             if answer._at.host.here():
                 answer._set_route(relay, kind, 0)
             else:
@@ -676,28 +677,3 @@ class _Report(Reporter):
     def tell(self, verb: object, value: object) -> None:
         if self.resolver is not None:
             self.connection.tell(self.resolver, verb, value)
-
-
-@final
-class _Relay:
-    """The way to a question that belongs to the thread of a connection, from another thread."""
-
-    __slots__ = ("home", "question")
-
-    def __init__(self, home: Vat, question: Promise[Any]) -> None:
-        self.home = home
-        self.question = question
-
-    def __repr__(self) -> str:
-        return repr(self.question._route)
-
-    def accept(self, message: Message) -> None:
-        message.target = self.question
-        self.question._accept(message)
-
-    def room(self, done: Promise[None]) -> None:
-        self.question._room(done)
-
-    def listen(self, promise: Promise[Any]) -> None:
-        # Only of selections. Other questions have their follower from the start.
-        self.question._listen(Follower(promise))

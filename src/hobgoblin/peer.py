@@ -15,14 +15,15 @@ from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import sign_give
 from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
 from hobgoblin.connection import Connection, Tap
-from hobgoblin.crypto import Entropy, KeyPair, PublicKey, SwissNum, system_entropy
+from hobgoblin.crypto import Entropy, PublicKey, SwissNum, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
+from hobgoblin.dials import Dial, Withdrawal
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered, VatStopped
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import Alarm, spawn_vat, until_told_to_end
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
-from hobgoblin.refs import BROKEN, Promise, Ref, RemoteRef, call_site, current_home
+from hobgoblin.refs import Promise, Ref, RemoteRef, call_site, current_home
 from hobgoblin.sessions import PeerSession
 from hobgoblin.settings import PeerSettings, Settings, settings_of
 from hobgoblin.sturdyrefs import Bootstrap, Registry, RegistryStore
@@ -134,7 +135,7 @@ class Peer:
         # All open sessions; also those with peers that were to prove who they are and have not, by
         # which nobody is reached.
         self._sessions: dict[Connection, PeerSession] = {}
-        self._dials: dict[tuple[str, str], _Dial] = {}
+        self._dials: dict[tuple[str, str], Dial] = {}
         self._desks: dict[Connection, GiftDesk] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._unopened: dict[Connection, None] = {}
@@ -453,12 +454,12 @@ class Peer:
             return
         dial = self._dials.get(locator.identity)
         if dial is None:
-            dial = self._dials[locator.identity] = _Dial(locator, Promise(self.vat))
+            dial = self._dials[locator.identity] = Dial(locator, Promise(self.vat))
             dial.pending._excuse()
             self._start_dial(dial)
         bootstrap._resolve_here(dial.pending)
 
-    def _start_dial(self, dial: _Dial) -> None:
+    def _start_dial(self, dial: Dial) -> None:
         if self._closed:
             self._fail_dial(dial, NetlayerError("this peer has been closed: make a new one"))
         else:
@@ -466,7 +467,7 @@ class Peer:
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
 
-    async def _dial(self, dial: _Dial) -> None:
+    async def _dial(self, dial: Dial) -> None:
         locator = dial.locator
         if self._dials.get(locator.identity) is not dial:
             return  # meanwhile the other peer has dialled us
@@ -491,7 +492,7 @@ class Peer:
             self._fail_dial(dial, NetlayerError("the peer has closed"))
             raise
 
-    def _fail_dial(self, dial: _Dial, error: Exception) -> None:
+    def _fail_dial(self, dial: Dial, error: Exception) -> None:
         if self._dials.get(dial.locator.identity) is dial:
             del self._dials[dial.locator.identity]
             dial.pending._break_here(error)
@@ -662,7 +663,7 @@ class Peer:
             gate: Promise[Any] = Promise(self.vat)
             gate._excuse()
             self._reach(location, gate)
-            gate._listen_here(_Withdrawal(promise, certificate, connection.keys))
+            gate._listen_here(Withdrawal(promise, certificate, connection.keys))
 
     def _allows_dial(self, location: PeerLocator) -> bool:
         try:
@@ -675,35 +676,3 @@ class Peer:
 def _require_reference(verb: str, target: object) -> None:
     if not isinstance(target, Ref):
         raise TypeError(f"{verb}() takes a reference, such as spawn() returns, not a {type(target).__name__}")
-
-
-class _Dial:
-    """A peer that is being dialled, and the promise for its bootstrap object."""
-
-    __slots__ = ("connection", "crossed", "locator", "pending", "redials")
-
-    def __init__(self, locator: PeerLocator, pending: Promise[Any]) -> None:
-        self.locator = locator
-        self.pending = pending
-        self.connection: Connection | None = None
-        # We gave up our own connection for one that the other peer has opened.
-        self.crossed = False
-        self.redials = 0
-
-
-class _Withdrawal:
-    """Takes a gift once the session with its exporter is open."""
-
-    __slots__ = ("certificate", "keys", "promise")
-
-    def __init__(self, promise: Promise[Any], certificate: DescSigEnvelope, keys: KeyPair) -> None:
-        self.promise = promise
-        self.certificate = certificate
-        self.keys = keys
-
-    def settled(self, promise: Promise[Any]) -> None:
-        if promise._state == BROKEN:
-            self.promise._break_here(promise._value)
-        else:
-            exporter = promise._value._sink
-            self.promise._resolve_here(exporter.withdraw(self.certificate, self.keys))

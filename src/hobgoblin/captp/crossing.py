@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, Final, cast, final
 
 from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
@@ -42,7 +41,7 @@ from hobgoblin.refs import (
 from hobgoblin.values import Limits, Record
 from hobgoblin.wire import Octets, Wire
 
-__all__ = ["Crossing", "ResolverAt", "argument_limits"]
+__all__ = ["Crossing", "ResolverAt"]
 
 Fields = tuple[object, ...]
 
@@ -212,6 +211,18 @@ class Crossing:
             return False
         promise = cast("Promise[Any]", target)
         return promise._route_kind == ROUTE_IMPORT and promise._route is self._sink
+
+    def ours(self, target: object) -> Ref:
+        """Require a target that the peer may send to: something of ours."""
+        if isinstance(target, Ref) and not self.is_theirs(target):
+            return target
+        raise ProtocolError("the target is neither desc:export nor desc:answer")
+
+    def theirs(self, resolver: object) -> Ref:
+        """Require somebody to be told: something of the peer's."""
+        if isinstance(resolver, Ref) and self.is_theirs(resolver):
+            return resolver
+        raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
     def target(self, target: Ref) -> bytes:
         """Return how the peer knows ``target``, which must be behind this session."""
@@ -398,16 +409,6 @@ class Crossing:
             elif give.receiver_key.raw != self._receiver_key.raw:
                 promise._break_here(Refused("this certificate was made for somebody else"))
         return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
-
-
-def argument_limits(limits: Limits) -> Limits:
-    """Return ``limits`` less what op:deliver puts around its arguments."""
-    return replace(
-        limits,
-        message_bytes=max(0, limits.message_bytes - 160),
-        depth=max(0, limits.depth - 1),
-        elements=max(0, limits.elements - 16),
-    )
 
 
 def _is_pending(reference: Ref) -> bool:

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, final
 
-from hobgoblin.captp.crossing import Crossing, ResolverAt, argument_limits
+from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.events import (
     Answered,
     Broke,
@@ -536,8 +536,8 @@ class Session:
         self._one_way = wire.octets.one_way[self.dialect.one_way]
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
-        target = self._ours(op.to_desc)
-        resolver = None if op.resolve_me_desc is False else self._theirs(op.resolve_me_desc)
+        target = self._crossing.ours(op.to_desc)
+        resolver = None if op.resolve_me_desc is False else self._crossing.theirs(op.resolve_me_desc)
         answer: Promise[Any] | None = None
         if op.answer_pos is not False:
             answer = self._crossing.new_answer(op.answer_pos)
@@ -571,8 +571,8 @@ class Session:
             self._events.append(Answered(promise, value) if verb == FULFILL else Broke(promise, value))
 
     def _handle_op_listen(self, op: OpListen) -> None:
-        target = self._ours(op.to_desc)
-        resolver = self._theirs(op.resolve_me_desc)
+        target = self._crossing.ours(op.to_desc)
+        resolver = self._crossing.theirs(op.resolve_me_desc)
         self._events.append(Listened(target, resolver, self._listeners.take()))
 
     def _handle_op_get(self, op: OpGet) -> None:
@@ -585,7 +585,7 @@ class Session:
         self._select(op.receiver_desc, op.tag, True, op.new_answer_pos)
 
     def _select(self, receiver: object, selector: str | int, untag: bool, answer_pos: int) -> None:
-        target = self._ours(receiver)
+        target = self._crossing.ours(receiver)
         answer = self._crossing.new_answer(answer_pos)
         self._events.append(Selected(target, selector, untag, answer, self._listeners.take()))
 
@@ -604,17 +604,6 @@ class Session:
         for pos in op.answer_positions:
             if self._crossing.answers.pop(pos, None) is None:
                 self._ignored += 1
-
-    def _ours(self, target: object) -> Ref:
-        """Require a target that the peer may send to: something of ours."""
-        if isinstance(target, Ref) and not self._crossing.is_theirs(target):
-            return target
-        raise ProtocolError("the target is neither desc:export nor desc:answer")
-
-    def _theirs(self, resolver: object) -> Ref:
-        if isinstance(resolver, Ref) and self._crossing.is_theirs(resolver):
-            return resolver
-        raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
     # The end
 

@@ -57,6 +57,7 @@ from hobgoblin.refs.reference import (
     Ref,
     RemoteRef,
 )
+from hobgoblin.refs.relay import Relay
 from hobgoblin.refs.selection import Selection
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "Message",
     "Promise",
     "Ref",
+    "Relay",
     "RemoteRef",
     "Reporter",
     "Route",
