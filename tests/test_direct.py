@@ -349,7 +349,7 @@ class TestBlocking:
             assert result(echo.echo(3)) == 3
             with pytest.raises(hob.NoSuchMethod):
                 result(echo.nothing())
-            with pytest.raises(TypeError, match="takes a promise, not a int"):
+            with pytest.raises(TypeError, match="takes a promise, not int"):
                 result(3)  # type: ignore[arg-type]
 
     def test_timeout_ends_the_waiting_only(self) -> None:

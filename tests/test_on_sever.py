@@ -362,7 +362,7 @@ def test_a_handler_of_a_stopped_vat_is_dropped() -> None:
 
 def test_only_references_can_be_watched() -> None:
     async def main() -> None:
-        with pytest.raises(TypeError, match="takes a reference, not a str"):
+        with pytest.raises(TypeError, match="takes a reference, not str"):
             hob.on_sever("thing", print)
 
     run(main)

@@ -136,7 +136,7 @@ def test_wrong_settings_are_refused_at_once() -> None:
         PeerSettings(dialect="Z")
     with pytest.raises(hob.LocatorError):
         Peer(settings={"bob": OLD})
-    with pytest.raises(TypeError, match="not a str"):
+    with pytest.raises(TypeError, match="not str"):
         Peer(settings={BOB: "A"})  # type: ignore[dict-item]
-    with pytest.raises(TypeError, match="not for a int"):
+    with pytest.raises(TypeError, match="not for int"):
         Peer(settings={7: OLD})  # type: ignore[dict-item]

@@ -33,7 +33,7 @@ def result(promise: Awaitable[T], timeout: float | None = None) -> T:
     else:
         raise RuntimeError("result() would block the running event loop: use `await` instead")
     if not isinstance(promise, Ref):
-        raise TypeError(f"result() takes a promise, not a {type(promise).__name__}")
+        raise TypeError(f"result() takes a promise, not {type(promise).__name__}")
     if type(promise) is not Promise:
         return cast("T", promise)
     waiter = _Waiter()

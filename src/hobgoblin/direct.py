@@ -72,7 +72,10 @@ def connect(
         if writer is not None:
             raise TypeError("a socket is both read and written: give connect() no writer beside it")
     elif writer is None:
-        raise TypeError("connect() needs a writer beside this reader")
+        raise TypeError(
+            "connect() takes a socket, or a reader and a writer: "
+            f"it needs a writer beside this {type(reader).__name__}"
+        )
     vat = vat if vat is not None else _default_vat()
     offered = _offered(vat, bootstrap)
     remote: Promise[Any] = Promise(vat)

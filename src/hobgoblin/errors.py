@@ -24,8 +24,10 @@
         ├── NotATarget        a message was sent to plain data
         └── NoSuchPart        the value of a promise has no such field, item or tag
 
-`Refused` and its subclasses cross a session with their message. Of every other exception the
-caller on another machine learns an error id and nothing else.
+`Refused` and its subclasses cross a session with their message, a subclass with its name in front;
+what arrives is a `RemoteRefused`. `PromiseCycle`, `SessionSevered` and `SessionFull` cross by name,
+and what a `BrokenPromise` carries as data. Of every other exception the caller on another machine
+learns an error id and nothing else.
 """
 
 __all__ = [

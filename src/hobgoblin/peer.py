@@ -366,7 +366,7 @@ class Peer:
         if it publishes nothing under that number, and with `SessionSevered` if the session ends first.
         """
         if not isinstance(uri, str | SturdyRef):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"enliven() takes the text of a URI or a SturdyRef, not a {type(uri).__name__}")
+            raise TypeError(f"enliven() takes the text of a URI or a SturdyRef, not {type(uri).__name__}")
         sturdyref = SturdyRef.parse(uri) if isinstance(uri, str) else uri
         vat = self.vat
         if self._is_own(sturdyref.peer):
@@ -675,4 +675,4 @@ class Peer:
 
 def _require_reference(verb: str, target: object) -> None:
     if not isinstance(target, Ref):
-        raise TypeError(f"{verb}() takes a reference, such as spawn() returns, not a {type(target).__name__}")
+        raise TypeError(f"{verb}() takes a reference, such as spawn() returns, not {type(target).__name__}")

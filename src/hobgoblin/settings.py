@@ -66,7 +66,7 @@ def settings_of(settings: Settings) -> SettingsOf:
     known: dict[tuple[str, str], PeerSettings] = {}
     for key, value in settings.items():
         if not isinstance(value, PeerSettings):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"settings are PeerSettings, not a {type(value).__name__}")
+            raise TypeError(f"settings are PeerSettings, not {type(value).__name__}")
         known[_locator(key).identity] = value
     return lambda peer: known.get(peer.identity)
 
@@ -75,5 +75,5 @@ def _locator(key: PeerLocator | str) -> PeerLocator:
     if isinstance(key, PeerLocator):
         return key
     if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"settings are for a PeerLocator or a URI, not for a {type(key).__name__}")
+        raise TypeError(f"settings are for a PeerLocator or a URI, not for {type(key).__name__}")
     return SturdyRef.parse(key).peer if _IN_STURDYREFS in key else PeerLocator.parse(key)

@@ -403,7 +403,7 @@ def test_super_is_called_with_near(run: Any) -> None:
         # It is not a way into an object of another vat.
         await ref.leak()
         other = spawn_vat("other")
-        with pytest.raises(TypeError, match="not an object of other"):
+        with pytest.raises(TypeError, match="does not live in the vat 'other'"):
             await other.run(lambda: near(leaked[0])("x"))
         assert await ref.get() == ("a", "a", "caught")
 

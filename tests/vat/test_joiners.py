@@ -377,7 +377,7 @@ class TestTimeout:
             promise = fulfilled(vat, 1)
             with pytest.raises(ValueError, match="nan"):
                 timeout(promise, float("nan"))
-            with pytest.raises(TypeError, match="not a str"):
+            with pytest.raises(TypeError, match="not str"):
                 timeout(promise, "5")  # type: ignore[call-overload]
 
         run(main)

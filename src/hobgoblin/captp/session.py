@@ -643,10 +643,10 @@ class Session:
         limits = self._limits
         kept = len(self._crossing.questions)
         if self._unsent >= limits.outbound_bytes:
-            full = f"{self._unsent} octets wait for a peer that reads slowly; await drained(…) between sends"
+            full = f"not sent: {self._unsent} octets wait for a slow peer; await drained(ref) between sends"
         elif asks and (self._awaited >= limits.listeners or kept >= limits.answers):
             # More than we would take. It would end this session, also if we only pass on what others ask.
-            full = f"the other side has {self._awaited} calls of ours to answer, and {kept} answers to keep"
+            full = f"not sent: {self._awaited} calls of ours are unanswered, and {kept} answers kept"
         else:
             return
         self._refused += 1

@@ -131,8 +131,8 @@ def selector_of(key: object) -> str | int:
     number = index(cast("Any", key))
     if number < 0:
         raise IndexError(
-            f"promise[{number}]: items are counted from the start, for how long the list is "
-            "is known only where it is: await the promise first"
+            f"promise[{number}]: items are counted from the start, because only the other side knows "
+            "how long the list is: await the promise, and index what it gives"
         )
     if number > _MOST:
         raise IndexError("promise[…]: no list is that long")

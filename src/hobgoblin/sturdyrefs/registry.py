@@ -412,7 +412,7 @@ def moment(expires: float | datetime, now: float) -> float:
     elif type(expires) in (int, float):
         when = now + expires
     else:
-        raise TypeError(f"expires takes seconds or a datetime, not a {type(expires).__name__}")
+        raise TypeError(f"expires takes seconds or a datetime, not {type(expires).__name__}")
     if not now < when < inf:
         raise ValueError("expires is over, or no time: leave it out for a URI that does not expire")
     return when

@@ -42,7 +42,6 @@ _NEGATIVE_ZERO: Final = double(-0.0)
 _ZERO: Final = double(0.0)
 _SMALL: Final = tuple(b"%d+" % number for number in range(100))
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
-_TOO_LARGE: Final = "the message is larger than the limit"
 
 
 def encode(
@@ -135,7 +134,7 @@ def encode(
                 if len(part) >= _LARGE:
                     counted += len(part)
                     if counted > limits.message_bytes:
-                        raise NoForm(_TOO_LARGE)
+                        raise NoForm(_too_large(limits))
             else:
                 if not stack:
                     break
@@ -152,8 +151,12 @@ def encode(
         raise SyrupError(str(wrong), path=_path([*stack, (values, container, closing)])) from None
     encoded = b"".join(parts)
     if len(encoded) > limits.message_bytes:
-        raise SyrupError(_TOO_LARGE)
+        raise SyrupError(_too_large(limits))
     return encoded
+
+
+def _too_large(limits: Limits) -> str:
+    return f"the message is larger than the limit of {limits.message_bytes} octets: send it in pieces"
 
 
 def _odd_record(record: Record) -> NoForm:

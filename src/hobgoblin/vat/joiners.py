@@ -253,7 +253,7 @@ def timeout(promise: Any, seconds: float) -> Any:
         NotInVat, NotPassable: as `all_of` does.
     """
     if not isinstance(seconds, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"timeout() takes a number of seconds, not a {type(seconds).__name__}")
+        raise TypeError(f"timeout() takes a number of seconds, not {type(seconds).__name__}")
     if isnan(seconds):
         raise ValueError("timeout() takes a number of seconds, not nan")
     vat = _vat_of((promise,), "timeout")
@@ -506,7 +506,7 @@ def _vat_of(promises: tuple[Any, ...], name: str) -> Vat:
     if home is None:
         home = next((promise._home for promise in promises if isinstance(promise, Ref)), None)
     if not isinstance(home, Vat):
-        raise NotInVat(f"{name}() needs a vat: use it in a method, or in vat.run(…)")
+        raise NotInVat(f"{name}() needs a vat: give it a promise, or use it in a method or in vat.run(…)")
     return home
 
 

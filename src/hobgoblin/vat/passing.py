@@ -249,4 +249,4 @@ def _advice(value: object) -> str:
         way_out = "dataclasses.asdict(x)"
     if way_out:
         return f"{problem}: pass {way_out}, or make it an Actor to pass a reference"
-    return f"{problem}: only data, references, actors and functions can"
+    return f"{problem}: only data, references, actors and functions can: pass what is in it, or an Actor"

@@ -554,7 +554,7 @@ class Vat:
 
     def _near(self, target: Any) -> LocalRef:
         if not isinstance(target, Ref):
-            raise NotNear(f"near() takes a reference or one of its methods, not a {type(target).__name__}")
+            raise NotNear(f"near() takes a reference or one of its methods, not {type(target).__name__}")
         reference: object = target
         if isinstance(target, Promise) and target._state == FULFILLED:
             reference = target._value
@@ -563,7 +563,7 @@ class Vat:
         if not isinstance(reference, Ref):
             raise NotNear("near() takes an object, and the promise was fulfilled with plain data")
         raise NotNear(
-            f"{reference!r} is not an object of {self.name}: send to it instead, and await the answer"
+            f"{reference!r} does not live in the vat {self.name!r}: send to it instead, and await the answer"
         )
 
     def _turn_now(self, work: Callable[[], Any]) -> Any:

@@ -139,7 +139,7 @@ def spawn(behaviour: Any, /, *args: Any, **kwargs: Any) -> Any:
 def send(target: Any, /, *args: Any, **kwargs: Any) -> Promise[Any]:
     """Send ``args`` as they are, typically with a `Symbol` in front; return a promise for the answer."""
     if not isinstance(target, Ref):
-        raise TypeError(f"send() takes a reference, not a {type(target).__name__}")
+        raise TypeError(f"send() takes a reference, not {type(target).__name__}")
     if kwargs:
         args = with_keywords(args, kwargs)
     verb: object = args[0] if args else None
@@ -178,11 +178,9 @@ def untag(promise: Promise[Tagged], tag: str) -> Promise[Any]:
         NotPassable: the tag can't be written.
     """
     if type(promise) is not Promise:
-        raise TypeError(
-            f"untag() takes a promise, not a {type(promise).__name__}: a value has .tag and .value"
-        )
+        raise TypeError(f"untag() takes a promise, not {type(promise).__name__}: a value has .tag and .value")
     if not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"a tag is text, not a {type(tag).__name__}")
+        raise TypeError(f"a tag is text, not {type(tag).__name__}")
     home = current_home.get() or promise._at
     return home.select(promise, str.__str__(tag), True, call_site(1))
 
@@ -288,7 +286,7 @@ def on_sever(target: Any, handler: Callable[[SessionSevered], Any]) -> Callable[
         NotInVat: there is no vat for the handler to run in.
     """
     if not isinstance(target, Ref):
-        raise TypeError(f"on_sever() takes a reference, not a {type(target).__name__}")
+        raise TypeError(f"on_sever() takes a reference, not {type(target).__name__}")
     home: Home = current_home.get() or target._home
     if not isinstance(home, Vat):
         raise NotInVat("on_sever() needs a vat: use it in a method, or in vat.run(…)")
@@ -369,4 +367,4 @@ def _parts(bound: Any, verb: str) -> tuple[Ref, tuple[object, ...]]:
         return bound._target, (verb_of(bound._name),)
     if isinstance(bound, Ref):
         return bound, ()
-    raise TypeError(f"{verb}() takes a reference or one of its methods, not a {type(bound).__name__}")
+    raise TypeError(f"{verb}() takes a reference or one of its methods, not {type(bound).__name__}")
