@@ -344,17 +344,18 @@ class Heard:
 def test_references_are_given_back_on_both_sides(ours: str, theirs: str) -> None:
     """In the end there is nothing in our tables but one promise, and Endo has collected what we held of it.
 
-    A promise that Endo has imported it never gives back, whether or not it has settled.
+    A promise that Endo has imported it mostly keeps, whether or not it has settled.
     """
     heard = Heard()
 
-    async def until_left(peer: Peer, exports: int) -> None:
+    async def until_left(peer: Peer, most: int) -> None:
         (connection,) = peer.connections
         while True:
             heard.anything.clear()
             gc.collect()
             connection.session.check()
-            if connection.session.stats().tables == (exports, 0, 0, 0):
+            exports, *others = connection.session.stats().tables
+            if exports <= most and others == [0, 0, 0]:
                 return
             await heard.anything.wait()
 

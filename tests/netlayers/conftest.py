@@ -38,6 +38,9 @@ class Run:
         fds, threads = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
         result = asyncio.run(guarded())
         gc.collect()
+        for thread in set(threading.enumerate()) - threads:
+            if thread.name.startswith("asyncio-waitpid"):
+                thread.join(GUARD_SECONDS)  # asyncio's own, which ends soon after the child
         assert set(threading.enumerate()) == threads
         assert set(os.listdir("/proc/self/fd")) == fds
         return result
