@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 from hobgoblin.errors import BadArguments, NotInVat, Refused
-from hobgoblin.refs import FULFILLED, Home, Host, LocalRef, Message, Promise, Ref, Site, current_home
+from hobgoblin.refs import FULFILLED, LocalRef, Message, Promise, Ref, current_home
 from hobgoblin.vat import Actor, Vat, on
 from hobgoblin.vat.actor import reference_to
+from hobgoblin.vat.forwarding import Forwarding
 
 __all__ = [
     "Forwarding",
@@ -44,44 +45,6 @@ class _Row(threading.local):
 
 
 _row = _Row()
-
-
-class Forwarding:
-    """The home of one reference, for which subclasses say what becomes of its messages."""
-
-    __slots__ = ("__weakref__", "_home")
-
-    def __init__(self, home: Home) -> None:
-        # Forwarders to forwarders are no chain in this: there is a vat below them.
-        self._home: Home = home._home if isinstance(home, Forwarding) else home
-
-    def reference(self) -> Any:
-        """Return the reference to give out: of one object, so to be called once."""
-        return LocalRef(self, self)
-
-    def accept(self, message: Message) -> None:
-        """Pass a message on, or fail it. Any thread; must not raise."""
-        raise NotImplementedError
-
-    # Sends from outside of any vat, for which a reference names its home
-
-    @property
-    def host(self) -> Host:
-        return self._home.host
-
-    def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
-        return self._home.send(target, args, site)
-
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
-        cast("Vat", self._home).send_only(target, args, site)
-
-    def select(
-        self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
-    ) -> Promise[Any]:
-        return self._home.select(promise, selector, untag, site)
-
-    def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
-        self._home.unheard(error, site, what)
 
 
 def home_of(reference: LocalRef) -> object:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import Final, final
 from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import Refused
-from hobgoblin.refs import Host, LocalRef, Message, Promise, Ref, Site
-
-if TYPE_CHECKING:
-    from hobgoblin.vat import Vat
+from hobgoblin.refs import Message, Ref
+from hobgoblin.vat.forwarding import Forwarding
 
 __all__ = ["Forwarder", "Revocation"]
 
@@ -17,7 +15,7 @@ REVOKED: Final = "revoked"
 
 
 @final
-class Forwarder:
+class Forwarder(Forwarding):
     """The home of one reference, which passes every message on to another one until it is revoked.
 
     A message stays the message it is: its arguments, the promise for its answer (or that nobody
@@ -29,18 +27,14 @@ class Forwarder:
     Only this reference ends. What the object itself gave to its callers stays with them.
     """
 
-    __slots__ = ("__weakref__", "_home", "_revocation", "_target", "expires")
+    __slots__ = ("_revocation", "_target", "expires")
 
     def __init__(self, target: Ref, revocation: Revocation, expires: float) -> None:
-        self._home = target._home
+        super().__init__(target._home)
         self._target: Ref | None = target
         self._revocation = revocation
         self.expires = expires
         revocation.forwarders[self] = None
-
-    def reference(self) -> LocalRef:
-        """Return the reference to give out: of one object, so to be called once."""
-        return LocalRef(self, self)
 
     def revoke(self) -> None:
         """Let go of the target: from now on messages are refused. Any thread. Idempotent.
@@ -56,26 +50,6 @@ class Forwarder:
         else:
             message.target = target
             target._accept(message)
-
-    # Sends from outside of any vat, for which a reference names its home
-
-    @property
-    def host(self) -> Host:
-        return self._home.host
-
-    def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
-        return self._home.send(target, args, site)
-
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
-        cast("Vat", self._home).send_only(target, args, site)
-
-    def select(
-        self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
-    ) -> Promise[Any]:
-        return self._home.select(promise, selector, untag, site)
-
-    def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
-        self._home.unheard(error, site, what)
 
 
 @final
