@@ -1,8 +1,9 @@
 """The object world: vats and their turns, actors, promises. It knows nothing of networks."""
 
 from hobgoblin.vat.actor import Actor, Method, method
+from hobgoblin.vat.contracts import VatHost
 from hobgoblin.vat.joiners import Outcome, all_of, any_of, race, settled, timeout
-from hobgoblin.vat.vat import Vat, VatHost
+from hobgoblin.vat.vat import Vat
 from hobgoblin.vat.verbs import (
     Function,
     Resolver,

@@ -28,8 +28,9 @@ from hobgoblin.errors import NotInVat
 from hobgoblin.refs import BROKEN, Home, Promise, Ref, Site, call_site, current_home
 from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor
+from hobgoblin.vat.contracts import TaskHandle
 from hobgoblin.vat.passing import pass_value
-from hobgoblin.vat.vat import TaskHandle, Vat
+from hobgoblin.vat.vat import Vat
 
 __all__ = ["Outcome", "all_of", "any_of", "race", "settled", "timeout"]
 

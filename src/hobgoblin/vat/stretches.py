@@ -17,7 +17,8 @@ from hobgoblin.vat.passing import pass_value
 from hobgoblin.vat.reasons import reason_of
 
 if TYPE_CHECKING:
-    from hobgoblin.vat.vat import TaskHandle, Vat, VatHost
+    from hobgoblin.vat.contracts import TaskHandle, VatHost
+    from hobgoblin.vat.vat import Vat
 
 __all__ = ["Stretches"]
 

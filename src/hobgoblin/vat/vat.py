@@ -16,19 +16,16 @@ a turn (see `hobgoblin.vat.stretches`).
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, final, overload
 from weakref import WeakKeyDictionary
 
-from hobgoblin.errors import HobgoblinError, NotInVat, NotNear, VatStopped
+from hobgoblin.errors import HobgoblinError, NotInVat, VatStopped
 from hobgoblin.refs import (
-    FULFILLED,
     BoundSend,
-    Host,
     LocalRef,
     Message,
     Promise,
@@ -40,63 +37,29 @@ from hobgoblin.refs import (
     verb_of,
     with_keywords,
 )
-from hobgoblin.values import Symbol
-from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, disown, reference_to, undo
+from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, reference_to
+from hobgoblin.vat.contracts import Dependent, VatHost
 from hobgoblin.vat.invoke import call, invoke
 from hobgoblin.vat.jobs import Birth, Effect, Fence, Job, NearCoroutine, Nobody, Thunk, maker
+from hobgoblin.vat.nearness import near_object
 from hobgoblin.vat.passing import pass_arguments, pass_value
 from hobgoblin.vat.reasons import reason_of
+from hobgoblin.vat.reports import report_slow, report_unheard
 from hobgoblin.vat.stretches import Stretches
+from hobgoblin.vat.transactions import START, roll_back, savepoint_of
 
 if TYPE_CHECKING:
     from hobgoblin.vat.verbs import Function
 
-__all__ = ["Vat", "VatHost"]
+__all__ = ["Vat"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 A = TypeVar("A", bound=Actor)
 
-logger = logging.getLogger("hobgoblin.vat")
-
 _COROUTINE: type[Any] = CoroutineType
 """What calling an ``async def`` function returns; as ``type[Any]`` because of what checkers infer."""
-
-Savepoint = tuple[int, int, int, int]
-
-
-class TaskHandle(Protocol):
-    """What a host returns for a coroutine that it runs, or a callback that it is to run."""
-
-    def cancel(self) -> object: ...
-
-
-class VatHost(Host, Protocol):
-    """What a vat needs of its host beyond what promises need."""
-
-    def post_in(self, context: Context, callback: Callable[[], object]) -> None:
-        """Like `Host.post`, within a context. Raises RuntimeError when the loop is closed."""
-        ...
-
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> TaskHandle:
-        """Run a coroutine as a task of the loop, at the latest from its next tick on."""
-        ...
-
-    def call_later(self, seconds: float, callback: Callable[[], object]) -> TaskHandle:
-        """Run ``callback()`` after that many seconds. In the host's thread.
-
-        Raises RuntimeError when the loop is closed.
-        """
-        ...
-
-
-class Dependent(Protocol):
-    """Something that is of no use without its vat, such as a session whose promises live there."""
-
-    def vat_stopped(self) -> None:
-        """End. In the thread of the vat."""
-        ...
 
 
 @final
@@ -293,16 +256,7 @@ class Vat:
 
     def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
         """Log a failure that nobody listens to, once, with the place in the source it came from."""
-        called = where = ""
-        if site is not None:
-            code, line, name = site
-            called = name.name if type(name) is Symbol else str(name or "")
-            where = f', sent from "{code.co_filename}", line {line}, in {code.co_name}'
-        if what is not None:
-            summary = f"unheard failure of {what}"
-        else:
-            summary = f"nobody awaited {called}()" if called else "nobody awaited a promise that broke"
-        logger.error("%s%s", summary, where, exc_info=error)
+        report_unheard(error, site, what)
 
     # What the verbs call; all of it in the thread of the host
 
@@ -322,26 +276,26 @@ class Vat:
         """
         if not (self._open and self._host.here()):
             raise NotInVat("near() works within a turn: in a method, a handler or vat.run(…)")
-        savepoint = self._savepoint()
+        savepoint = savepoint_of(self)
         outer = self._running
         try:
             if kwargs:
                 args = with_keywords(args, kwargs)
             if type(target) is InheritedMethod:
-                self._running = self._near(reference_to(target.actor))
+                self._running = near_object(self, reference_to(target.actor))
                 result = call(target.function, (target.actor, *pass_arguments(args, self)))
             else:
                 if type(target) is BoundSend:
                     args = (verb_of(target._name), *args)
                     target = target._target
-                reference = self._near(target)
+                reference = near_object(self, target)
                 self._running = reference
                 result = self._invoke(reference, pass_arguments(args, self))
             if type(result) is _COROUTINE:
                 return self._start_later(result, self._running)
             return pass_value(result, self, "result")
         except BaseException:
-            self._roll_back(savepoint)
+            roll_back(self, savepoint)
             raise
         finally:
             self._running = outer
@@ -414,7 +368,7 @@ class Vat:
 
     def _abandon(self) -> None:
         """Undo everything that the open turn did."""
-        self._roll_back((0, 0, 0, 0))
+        roll_back(self, START)
         self._open = False
         self._running = None
 
@@ -492,7 +446,7 @@ class Vat:
                     cast("Job", job).run(self)
                 now = clock()
                 if now - before > self._slow:
-                    self._report_slow(job, now - before)
+                    report_slow(self.name, job, now - before)
                 before = now
                 if now > end:
                     break
@@ -552,20 +506,6 @@ class Vat:
             raise HobgoblinError("this object never came to be") from behaviour.error
         return invoke(behaviour, args)
 
-    def _near(self, target: Any) -> LocalRef:
-        if not isinstance(target, Ref):
-            raise NotNear(f"near() takes a reference or one of its methods, not {type(target).__name__}")
-        reference: object = target
-        if isinstance(target, Promise) and target._state == FULFILLED:
-            reference = target._value
-        if type(reference) is LocalRef and reference._vat is self:
-            return reference
-        if not isinstance(reference, Ref):
-            raise NotNear("near() takes an object, and the promise was fulfilled with plain data")
-        raise NotNear(
-            f"{reference!r} does not live in the vat {self.name!r}: send to it instead, and await the answer"
-        )
-
     def _turn_now(self, work: Callable[[], Any]) -> Any:
         """Run ``work`` as a turn right away, in the caller's stack, and raise what it raises."""
         return self._context.copy().run(self._turn_in_context, work)
@@ -582,13 +522,13 @@ class Vat:
 
     def _born(self, reference: LocalRef, make: Callable[[], object]) -> LocalRef:
         """Construct the behaviour of a new object within the open turn."""
-        savepoint = self._savepoint()
+        savepoint = savepoint_of(self)
         outer = self._running
         self._running = None  # a constructor can't make its creator become something else
         try:
             behaviour = make()
         except BaseException:
-            self._roll_back(savepoint)
+            roll_back(self, savepoint)
             raise
         finally:
             self._running = outer
@@ -620,44 +560,8 @@ class Vat:
         self._effects.append(NearCoroutine(self, coroutine, answer, running))
         return answer
 
-    def _savepoint(self) -> Savepoint:
-        return (len(self._effects), len(self._undo), len(self._spawned), len(self._becomes))
-
-    def _roll_back(self, savepoint: Savepoint) -> None:
-        effects, undos, spawned, becomes = savepoint
-        while len(self._undo) > undos:
-            undo(*self._undo.pop())
-        if len(self._becomes) > becomes:
-            for _, behaviour in self._becomes[becomes:]:
-                if isinstance(behaviour, Actor):
-                    disown(behaviour)
-            del self._becomes[becomes:]
-        if len(self._spawned) > spawned:
-            gone = HobgoblinError("the turn that made this object failed; it never came to be")
-            for reference in self._spawned[spawned:]:
-                if isinstance(reference._behaviour, Actor):
-                    disown(reference._behaviour)
-                reference._behaviour = Nobody(gone)
-            del self._spawned[spawned:]
-        if len(self._effects) > effects:
-            dropped = self._effects[effects:]
-            del self._effects[effects:]
-            unsent = HobgoblinError("the turn that sent this failed; it was never sent")
-            for effect in dropped:
-                effect.undo(unsent)
-
     def _stop_error(self) -> VatStopped:
         return VatStopped(f"{self.name} has been stopped")
-
-    def _report_slow(self, job: Message | Job, seconds: float) -> None:
-        what = job.describe() if isinstance(job, Message) else repr(job)
-        logger.warning(
-            "%s: the turn of %s took %.3f s; everything else in this loop waited; "
-            "use async def with asyncio.to_thread for blocking work",
-            self.name,
-            what,
-            seconds,
-        )
 
 
 def _open_turn() -> Vat | None:

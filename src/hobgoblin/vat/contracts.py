@@ -1,0 +1,44 @@
+"""What a vat relies on and does not know: its thread and loop, and what is of no use without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, Protocol
+
+from hobgoblin.refs import Host
+
+__all__ = ["Dependent", "TaskHandle", "VatHost"]
+
+
+class TaskHandle(Protocol):
+    """What a host returns for a coroutine that it runs, or a callback that it is to run."""
+
+    def cancel(self) -> object: ...
+
+
+class VatHost(Host, Protocol):
+    """What a vat needs of its host beyond what promises need."""
+
+    def post_in(self, context: Context, callback: Callable[[], object]) -> None:
+        """Like `Host.post`, within a context. Raises RuntimeError when the loop is closed."""
+        ...
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> TaskHandle:
+        """Run a coroutine as a task of the loop, at the latest from its next tick on."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> TaskHandle:
+        """Run ``callback()`` after that many seconds. In the host's thread.
+
+        Raises RuntimeError when the loop is closed.
+        """
+        ...
+
+
+class Dependent(Protocol):
+    """Something that is of no use without its vat, such as a session whose promises live there."""
+
+    def vat_stopped(self) -> None:
+        """End. In the thread of the vat."""
+        ...

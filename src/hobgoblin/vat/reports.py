@@ -1,0 +1,42 @@
+"""What a vat writes to the log, ``hobgoblin.vat``."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hobgoblin.refs import Message, Site
+from hobgoblin.values import Symbol
+
+if TYPE_CHECKING:
+    from hobgoblin.vat.jobs import Job
+
+__all__ = ["report_slow", "report_unheard"]
+
+logger = logging.getLogger("hobgoblin.vat")
+
+
+def report_unheard(error: BaseException, site: Site | None, what: str | None) -> None:
+    """Log a failure that nobody listens to, with the place in the source it came from."""
+    called = where = ""
+    if site is not None:
+        code, line, name = site
+        called = name.name if type(name) is Symbol else str(name or "")
+        where = f', sent from "{code.co_filename}", line {line}, in {code.co_name}'
+    if what is not None:
+        summary = f"unheard failure of {what}"
+    else:
+        summary = f"nobody awaited {called}()" if called else "nobody awaited a promise that broke"
+    logger.error("%s%s", summary, where, exc_info=error)
+
+
+def report_slow(vat: str, job: Message | Job, seconds: float) -> None:
+    """Log a turn that has kept everything else waiting."""
+    what = job.describe() if isinstance(job, Message) else repr(job)
+    logger.warning(
+        "%s: the turn of %s took %.3f s; everything else in this loop waited; "
+        "use async def with asyncio.to_thread for blocking work",
+        vat,
+        what,
+        seconds,
+    )
