@@ -12,7 +12,7 @@ The way of a message, from a call here to a method there, and of its answer back
           Session.receive_data            descriptors become references
         _delivered ─▶ LocalRef._accept    Message
       Vat queue ─▶ invoke                 a turn of the target's vat
-    the method returns ─▶ _Report.settled ─▶ tell ─▶ … ─▶ Answered ─▶ the promise resolves
+    the method returns ─▶ Report.settled ─▶ tell ─▶ … ─▶ Answered ─▶ the promise resolves
 
 What the session writes goes to the channel once per tick of the loop. What the channel does not take
 stays in the session, where it is counted; what it brings is handled in portions (`Inflow`).
@@ -56,7 +56,6 @@ from hobgoblin.netlayers import Channel
 from hobgoblin.refs import (
     BROKEN,
     FULFILLED,
-    PENDING,
     ROUTE_RELAY,
     ROUTE_SELECTED,
     Follower,
@@ -66,17 +65,18 @@ from hobgoblin.refs import (
     Ref,
     Relay,
     RemoteRef,
-    Reporter,
     Selection,
     Watcher,
 )
+from hobgoblin.reports import Report
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
+from hobgoblin.taps import Tap, show
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 from hobgoblin.vat import Vat
 from hobgoblin.wire import TODAY, Wire
 
-__all__ = ["Connection", "Introducer", "Tap"]
+__all__ = ["Connection", "Introducer"]
 
 logger = logging.getLogger("hobgoblin.connection")
 
@@ -91,18 +91,6 @@ ROOM_SHARE: Final = 16
 
 DEPOSIT_GIFT: Final = Symbol("deposit-gift")
 WITHDRAW_GIFT: Final = Symbol("withdraw-gift")
-
-
-class Tap(Protocol):
-    """Sees what crosses a connection, for tools that show traffic. It sees secrets, too."""
-
-    def sent(self, message: bytes) -> None:
-        """One framed message is about to leave."""
-        ...
-
-    def received(self, data: bytes) -> None:
-        """Bytes have come in, cut anywhere."""
-        ...
 
 
 class Introducer(Protocol):
@@ -264,7 +252,7 @@ class Connection:
 
     def data_received(self, data: bytes) -> None:
         if self._tap is not None:
-            _show(self._tap.received, data)
+            show(self._tap.received, data)
         self._inflow.data_received(data)
 
     def eof_received(self) -> None:
@@ -472,7 +460,7 @@ class Connection:
         if answer is None:
             message = Message(event.target, event.args, None, self._vat, None, event.ticket, event.waits)
         else:
-            answer._listen_here(_Report(self, event.resolver, event.ticket))
+            answer._listen_here(Report(self, event.resolver, event.ticket))
             message = Message(event.target, event.args, answer, self._vat, None, None, event.waits)
         message.dispatch()
         target: object = message.target
@@ -483,7 +471,7 @@ class Connection:
             self._inflow.delivered(target._vat)
 
     def _listened(self, target: Ref, resolver: Ref, ticket: Ticket | None) -> None:
-        report = _Report(self, resolver, ticket)
+        report = Report(self, resolver, ticket)
         if type(target) is Promise:
             target._listen(report)
         else:
@@ -627,7 +615,7 @@ class Connection:
                 break
             if self._tap is not None:
                 for message in messages:
-                    _show(self._tap.sent, message)
+                    show(self._tap.sent, message)
             channel.write(messages)
             if self.session.unsent == 0:
                 break
@@ -638,42 +626,3 @@ class Connection:
         self._full = self._full and self.session.unsent > self._low_water
         if severed:
             channel.close()
-
-
-def _show(see: Callable[[bytes], None], octets: bytes) -> None:
-    try:
-        see(octets)
-    except Exception:
-        # Messages that have left the session must not be lost between it and the channel.
-        logger.exception("the tap of a connection failed")
-
-
-@final
-class _Report(Reporter):
-    """Reports how the answer to a peer's message settles. Its ticket is counted until then."""
-
-    __slots__ = ("connection", "resolver", "ticket")
-
-    def __init__(self, connection: Connection, resolver: Ref | None, ticket: Ticket | None) -> None:
-        self.connection = connection
-        self.resolver = resolver
-        self.ticket = ticket
-
-    def settled(self, promise: Promise[Any]) -> None:
-        host = self.connection._host
-        if host.here():
-            self.connection.report(self.resolver, promise)
-        else:
-            host.post(self.connection.report, self.resolver, promise)
-
-    def follows(self, root: Promise[Any]) -> bool:
-        """The peer's own promise is as good an answer as what that will settle to."""
-        connection = self.connection
-        if root._route is not connection or root._state != PENDING or not connection._host.here():
-            return False
-        self.tell(FULFILL, root)
-        return True
-
-    def tell(self, verb: object, value: object) -> None:
-        if self.resolver is not None:
-            self.connection.tell(self.resolver, verb, value)

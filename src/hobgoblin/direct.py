@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, final
 from weakref import WeakKeyDictionary
 
-from hobgoblin.connection import Connection, Tap
+from hobgoblin.connection import Connection
 from hobgoblin.crypto import system_entropy
 from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import LoopHost, VatThread, host_of
@@ -24,6 +24,7 @@ from hobgoblin.netlayers.wrap import wrap_files, wrap_socket, wrap_streams
 from hobgoblin.refs import Follower, Promise, Ref, RemoteRef
 from hobgoblin.sturdyrefs import Bootstrap, Registry
 from hobgoblin.syrup import Framing
+from hobgoblin.taps import Tap
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 from hobgoblin.vat import Vat
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast, overload
 
@@ -14,8 +13,8 @@ from hobgoblin.captp import SessionState
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import sign_give
 from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
-from hobgoblin.connection import Connection, Tap
-from hobgoblin.crypto import Entropy, PublicKey, SwissNum, system_entropy
+from hobgoblin.connection import Connection
+from hobgoblin.crypto import Entropy, PublicKey, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
 from hobgoblin.dials import Dial, Withdrawal
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered, VatStopped
@@ -23,12 +22,13 @@ from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import Alarm, spawn_vat, until_told_to_end
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
-from hobgoblin.refs import Promise, Ref, RemoteRef, call_site, current_home
+from hobgoblin.publishing import Publisher
+from hobgoblin.refs import Promise, RemoteRef, call_site, current_home
 from hobgoblin.sessions import PeerSession
 from hobgoblin.settings import PeerSettings, Settings, settings_of
 from hobgoblin.sturdyrefs import Bootstrap, Registry, RegistryStore
 from hobgoblin.sturdyrefs.bootstrap import Guesses
-from hobgoblin.sturdyrefs.registry import moment
+from hobgoblin.taps import Tap
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol
 from hobgoblin.vat import Actor, Function, Vat
 from hobgoblin.wire import TODAY, Wire, wire_of
@@ -61,7 +61,7 @@ CROSSED_HELLO_SECONDS: Final = 2.0
 """How long we wait for the connection of a peer that has dropped ours while both were opened."""
 
 
-class Peer:
+class Peer(Publisher):
     """A node of the network: objects to publish, and the way to those of others.
 
     ::
@@ -111,10 +111,11 @@ class Peer:
         for netlayer in netlayers:
             if isinstance(netlayer, type) or not hasattr(netlayer, "transport"):
                 raise TypeError(f"a Peer takes netlayers, such as netlayers.Unix('a.sock'), not {netlayer!r}")
-        self._netlayers = {netlayer.transport: netlayer for netlayer in netlayers}
-        if len(self._netlayers) != len(netlayers):
+        by_transport = {netlayer.transport: netlayer for netlayer in netlayers}
+        if len(by_transport) != len(netlayers):
             raise ValueError("a peer takes one netlayer of each transport")
-        self._name = name
+        kept = Registry(entropy, clock=wall_clock, store=registry, wake=self._number_added)
+        super().__init__(name, by_transport, kept, wall_clock)
         self._limits = limits
         self._version = version
         self._dialect = LEARNING if dialect is None else dialect_named(dialect)
@@ -124,8 +125,6 @@ class Peer:
         self._on_session = on_session
         self._entropy = entropy
         self._may_dial = may_dial
-        self._wall_clock = wall_clock
-        self._registry = Registry(entropy, clock=wall_clock, store=registry, wake=self._number_added)
         self._number_alarm = Alarm(self._until_numbers_expire, self._expire_numbers)
         self._gift_alarm = Alarm(self._until_gifts_expire, self._expire_gifts)
         self._gifts = GiftTable(limits, lambda: Promise(self.vat), self._gift_alarm.set)
@@ -228,126 +227,6 @@ class Peer:
         """Make an object in this peer's vat; see `Vat.spawn`."""
         return self.vat.spawn(behaviour, *args, **kwargs)
 
-    def publish(
-        self,
-        target: Any,
-        *,
-        swiss: bytes | None = None,
-        transport: str | None = None,
-        expires: float | datetime | None = None,
-        revocable: bool = False,
-        name: str | None = None,
-    ) -> str:
-        """Make an object available to whoever knows the URI that this returns. It is a password.
-
-        One object can have any number of URIs, each with a life of its own. Publishing it at the
-        same number again changes nothing but when that expires. Any thread.
-
-        Args:
-            target: a reference to the object; the peer holds it from now on.
-            swiss: a swiss number of your choice, so that the URI is the same again after a
-                restart; by default 32 random octets.
-            transport: which of several netlayers the URI names; by default the first.
-            expires: when the URI stops working: in so many seconds, or at a time with a time zone.
-                What counts is the system's time at the turn that fetches; a message that was sent
-                along with the fetch goes to the object. The hold on the object ends then, too, at
-                the latest a minute after the clock was set or the machine slept.
-            revocable: make `revoke` possible. The URI then leads to a reference of its own, which
-                passes all messages on, and which ends when the URI expires. It is an object, even
-                if ``target`` is a promise; it is no near object; and it costs no turn.
-            name: what to call the object, so that `restore` finds it after a restart. It is stored
-                before this returns, which takes as long as the registry takes. An object may have
-                many numbers under one name.
-
-        Raises:
-            TypeError: ``target`` is no reference.
-            ValueError: another object has this number or this name; ``expires`` is no time, or
-                over; there is a name, but no registry.
-            NetlayerError: nobody can reach this peer: it listens on no such netlayer.
-            StoreError: the registry could not be written. Nothing was published.
-        """
-        _require_reference("publish", target)
-        location = self._location(transport)
-        number = self._registry.publish(
-            target,
-            None if swiss is None else SwissNum(swiss),
-            expires=None if expires is None else moment(expires, self._wall_clock()),
-            revocable=revocable,
-            name=name,
-        )
-        return SturdyRef(location, number).uri()
-
-    def restore(self, name: str, target: Any) -> int:
-        """Let the URIs that were published under ``name`` before a restart lead to ``target`` again.
-
-        ::
-
-            factory = peer.spawn(CarFactory, "Fork")
-            if not peer.restore("factory", factory):
-                print(peer.publish(factory, name="factory"))
-
-        Until a name is given to an object, its URIs look like unknown ones. `publish` with a name
-        does the same, and makes a number more. Any thread.
-
-        Returns:
-            How many numbers there are under this name. What is not stored can't be told again: not
-            the URIs.
-
-        Raises:
-            TypeError: ``target`` is no reference.
-            ValueError: another object has this name; or there is no registry.
-        """
-        _require_reference("restore", target)
-        return self._registry.restore(name, target)
-
-    def published_names(self) -> list[str]:
-        """Return the names in the registry: those with an object, and those that wait for `restore`."""
-        return self._registry.names()
-
-    @overload
-    def unpublish(self, uri: str) -> None: ...
-    @overload
-    def unpublish(self, *, name: str) -> None: ...
-    def unpublish(self, uri: str | None = None, *, name: str | None = None) -> None:
-        """Make a URI, or all those of a name, worthless from now on, also after a restart.
-
-        References that were fetched live on; see `revoke`. Idempotent, and an unknown URI is fine.
-        A number that you chose yourself opens again when you publish at it again. Any thread.
-
-        Raises:
-            LocatorError: the text is no sturdyref.
-            StoreError: it is done, but could not be stored: call it again, lest it be undone by a
-                restart.
-        """
-        self._registry.unpublish(self._digests(uri, name))
-
-    @overload
-    def revoke(self, uri: str) -> None: ...
-    @overload
-    def revoke(self, *, name: str) -> None: ...
-    def revoke(self, uri: str | None = None, *, name: str | None = None) -> None:
-        """Unpublish, and cut off those who have come through: what they send breaks with `Refused`.
-
-        That holds for whomever they have passed the reference on to, and if the URI was unpublished
-        before. What has arrived is carried out, and answers that are due still come. What the
-        object has handed out itself, a reference to itself included, goes on working.
-        Idempotent, and an unknown URI is fine. Any thread.
-
-        Raises:
-            ValueError: it was published without ``revocable``: it is unpublished, but whoever has
-                fetched the object keeps it.
-            LocatorError, StoreError: as for `unpublish`.
-        """
-        self._registry.revoke(self._digests(uri, name))
-
-    def _digests(self, uri: str | None, name: str | None) -> list[bytes]:
-        if (uri is None) == (name is None):
-            raise TypeError("say either which URI or which name")
-        if name is not None:
-            return self._registry.digests(name)
-        assert uri is not None
-        return [SturdyRef.parse(uri).swiss.digest()]
-
     @overload
     def enliven(self, uri: str | SturdyRef, interface: type[A]) -> A: ...
     @overload
@@ -392,16 +271,6 @@ class Peer:
     def sessions(self) -> list[PeerSession]:
         """The sessions that are open, in the order in which they opened."""
         return list(self._sessions.values())
-
-    def _location(self, transport: str | None) -> PeerLocator:
-        for netlayer in self._netlayers.values():
-            if transport in (None, netlayer.transport) and netlayer.listening:
-                return netlayer.location
-        what = "any netlayer" if transport is None else f"a netlayer {transport!r}"
-        raise NetlayerError(
-            f"{self._name} does not listen on {what}, so nobody could use the URI: "
-            "give the peer one with an address, such as netlayers.Unix('a.sock')"
-        )
 
     def _is_own(self, locator: PeerLocator) -> bool:
         netlayer = self._netlayers.get(locator.transport)
@@ -671,8 +540,3 @@ class Peer:
         except Exception:
             logger.exception("may_dial failed; %r is not dialled", location)
             return False
-
-
-def _require_reference(verb: str, target: object) -> None:
-    if not isinstance(target, Ref):
-        raise TypeError(f"{verb}() takes a reference, such as spawn() returns, not {type(target).__name__}")

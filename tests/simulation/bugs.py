@@ -20,12 +20,12 @@ from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import Gift
 from hobgoblin.captp.session import Session, SessionState
 from hobgoblin.captp.tables import Exports, Tracking
-from hobgoblin.connection import _Report
 from hobgoblin.errors import Refused
 from hobgoblin.failures import Failures
 from hobgoblin.messages import OpAbort
 from hobgoblin.peer import Peer
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, Promise, RemoteRef
+from hobgoblin.reports import Report
 from hobgoblin.sturdyrefs import Registry
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue
 from tests.simulation.world import Plan, simulate
@@ -205,7 +205,7 @@ def a_listener_is_told_twice(plant: Plant) -> None:
 
     def listen(self: Any, listener: Any) -> None:
         original(self, listener)
-        if self._state == PENDING and not isinstance(listener, _Report):
+        if self._state == PENDING and not isinstance(listener, Report):
             original(self, listener)
 
     plant(Promise, "_listen_here", listen)

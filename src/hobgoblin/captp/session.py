@@ -34,6 +34,7 @@ from hobgoblin.captp.events import (
 )
 from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.captp.quotas import Queues, Quota
+from hobgoblin.captp.speaking import Speaker
 from hobgoblin.captp.stats import SessionState, Stats
 from hobgoblin.captp.texts import REASON_LENGTH, argument_path, printable
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
@@ -43,8 +44,6 @@ from hobgoblin.dialects import (
     LEARNING,
     RESOLVER,
     Dialect,
-    dialect_named,
-    learn,
     release_messages,
 )
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SessionSevered, SyrupError
@@ -62,7 +61,7 @@ from hobgoblin.messages import (
     OpUntag,
 )
 from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Promise, Ref, RemoteRef, Sink
-from hobgoblin.settings import PeerSettings, SettingsOf
+from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
 from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, argument_limits, wire_of
 
@@ -80,7 +79,7 @@ _ABANDONED: Final = ErrorValue("the other side gave the promise up without settl
 
 
 @final
-class Session:
+class Session(Speaker):
     """One side of a CapTP session.
 
     Args:
@@ -143,8 +142,6 @@ class Session:
         self._new_promise = new_promise
         self._dialled = dialled
         self._initiator = dialled is not None if initiator is None else initiator
-        self._version = version
-        self._negative_zero = True
         self._settings_of = settings_of
         self._limits = limits
         self._admit = admit
@@ -166,9 +163,9 @@ class Session:
         settings = None if dialled is None else settings_of(dialled)
         if settings is not None and settings.wire is not None:
             wire = wire_of(settings.wire)
-        self._codec, self._frame = wire.codec, wire.codec.frame
-        self._speak(wire, dialect)
-        self._crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
+        crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
+        super().__init__(crossing, wire, dialect, version)
+        self._frame = wire.codec.frame
         self._exports = self._crossing.exports
         self._own_exports = limits.exports - limits.exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
@@ -476,20 +473,6 @@ class Session:
         else:
             raise ProtocolError("expected op:start-session first")
 
-    def _learn(self, message: object) -> None:
-        label, listed = self._crossing.spelling
-        held = self.dialect.releases is HELD
-        dialect = learn(
-            self.dialect,
-            label,
-            listed=listed,
-            bare=type(message) is OpDeliver and message.resolve_me_desc is False,
-            resolution=type(message) is OpDeliver and type(message.to_desc) is ResolverAt,
-        )
-        self._speak(self.wire, dialect)
-        if held and self.dialect.releases is not HELD:
-            self._crossing.remind()
-
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._discard_output()
         self.abort_reason = printable(op.reason)
@@ -514,26 +497,6 @@ class Session:
         self.peer_key = op.session_pubkey
         self.session_id = session_id(*map(self.wire.public_id, (self._keys.public, op.session_pubkey)))
         self._events.append(Opened(self.peer_location, self.peer_key, self.session_id))
-
-    def _adapt(self, settings: PeerSettings | None) -> None:
-        """Speak as this peer wants to be spoken to."""
-        if settings is None:
-            return
-        self._negative_zero = settings.negative_zero
-        if settings.version is not None:
-            self._version = settings.version
-        wire = self.wire if settings.wire is None else wire_of(settings.wire)
-        if wire.codec is not self._codec:
-            raise ProtocolError("this peer is known to use another encoding")
-        if wire is not self.wire:
-            self._crossing.speak(wire)
-        self._speak(wire, self.dialect if settings.dialect is None else dialect_named(settings.dialect))
-
-    def _speak(self, wire: Wire, dialect: Dialect) -> None:
-        self.wire = wire
-        self.dialect = wire.schema.dialect or dialect
-        self._octets, self._deliver = wire.octets, wire.octets.deliver
-        self._one_way = wire.octets.one_way[self.dialect.one_way]
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
         target = self._crossing.ours(op.to_desc)

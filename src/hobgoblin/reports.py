@@ -1,0 +1,57 @@
+"""Reports: how what a peer has asked for ends, told to that peer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, final
+
+from hobgoblin.captp import FULFILL
+from hobgoblin.captp.quotas import Ticket
+from hobgoblin.loops import LoopHost
+from hobgoblin.refs import PENDING, Promise, Ref, Reporter, Route
+
+__all__ = ["Report", "Reporting"]
+
+
+class Reporting(Route, Protocol):
+    """The connection that reports go out on."""
+
+    _host: LoopHost
+
+    def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
+        """Tell ``resolver`` how a promise has settled."""
+        ...
+
+    def tell(self, resolver: Ref, verb: object, value: object) -> None:
+        """Send a resolver of the peer its one message."""
+        ...
+
+
+@final
+class Report(Reporter):
+    """Reports how the answer to a peer's message settles. Its ticket is counted until then."""
+
+    __slots__ = ("connection", "resolver", "ticket")
+
+    def __init__(self, connection: Reporting, resolver: Ref | None, ticket: Ticket | None) -> None:
+        self.connection = connection
+        self.resolver = resolver
+        self.ticket = ticket
+
+    def settled(self, promise: Promise[Any]) -> None:
+        host = self.connection._host
+        if host.here():
+            self.connection.report(self.resolver, promise)
+        else:
+            host.post(self.connection.report, self.resolver, promise)
+
+    def follows(self, root: Promise[Any]) -> bool:
+        """The peer's own promise is as good an answer as what that will settle to."""
+        connection = self.connection
+        if root._route is not connection or root._state != PENDING or not connection._host.here():
+            return False
+        self.tell(FULFILL, root)
+        return True
+
+    def tell(self, verb: object, value: object) -> None:
+        if self.resolver is not None:
+            self.connection.tell(self.resolver, verb, value)
