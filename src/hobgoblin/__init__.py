@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LocatorError,
         NetlayerError,
         NoSuchMethod,
+        NoSuchMoment,
         NoSuchPart,
         NotATarget,
         NotInVat,
@@ -52,9 +53,12 @@ if TYPE_CHECKING:
     from hobgoblin.vat import (
         Actor,
         Function,
+        History,
         Outcome,
         PendingPromise,
         Resolver,
+        Snapshot,
+        Turn,
         Vat,
         all_of,
         any_of,
@@ -83,8 +87,9 @@ _HOME = {
     name: module
     for module, names in {
         "hobgoblin.vat": (
-            "Actor Function Outcome PendingPromise Resolver Vat all_of any_of become drained method near "
-            "new_promise on on_sever pending race send send_only settled spawn timeout untag"
+            "Actor Function History Outcome PendingPromise Resolver Snapshot Turn Vat all_of any_of become "
+            "drained method near new_promise on on_sever pending race send send_only settled spawn timeout "
+            "untag"
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
@@ -97,9 +102,9 @@ _HOME = {
         "hobgoblin.crypto": "SwissNum",
         "hobgoblin.values": "NULL ErrorValue Limits Record Symbol Tagged",
         "hobgoblin.errors": (
-            "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod NoSuchPart "
-            "NotATarget NotInVat NotNear NotPassable PromiseCycle ProtocolError Refused RemoteError "
-            "RemoteRefused SessionFull SessionSevered StoreError SyrupError VatStopped"
+            "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod "
+            "NoSuchMoment NoSuchPart NotATarget NotInVat NotNear NotPassable PromiseCycle ProtocolError "
+            "Refused RemoteError RemoteRefused SessionFull SessionSevered StoreError SyrupError VatStopped"
         ),
     }.items()
     for name in names.split()
@@ -110,9 +115,12 @@ __all__ = [  # noqa: RUF022  # grouped by module
     # vat
     "Actor",
     "Function",
+    "History",
     "Outcome",
     "PendingPromise",
     "Resolver",
+    "Snapshot",
+    "Turn",
     "Vat",
     "all_of",
     "any_of",
@@ -168,6 +176,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "LocatorError",
     "NetlayerError",
     "NoSuchMethod",
+    "NoSuchMoment",
     "NoSuchPart",
     "NotATarget",
     "NotInVat",

@@ -18,6 +18,7 @@
     ├── SessionFull           a session holds as much as it may; the message was not sent
     ├── VatStopped            the vat of the target has been stopped
     ├── PromiseCycle          a promise was resolved to itself
+    ├── NoSuchMoment          a look at what is not kept of a vat's past, or was not there yet
     └── Refused               a failure meant for the caller; subclass it for your own
         ├── NoSuchMethod      the target declares no such method
         ├── BadArguments      the arguments do not fit the method
@@ -37,6 +38,7 @@ __all__ = [
     "LocatorError",
     "NetlayerError",
     "NoSuchMethod",
+    "NoSuchMoment",
     "NoSuchPart",
     "NotATarget",
     "NotInVat",
@@ -138,6 +140,10 @@ class VatStopped(HobgoblinError):
 
 class PromiseCycle(HobgoblinError):
     """A promise was resolved to itself, directly or through other promises."""
+
+
+class NoSuchMoment(HobgoblinError, LookupError):
+    """A vat's past was asked for that is not kept, or an object as it was before it existed."""
 
 
 class Refused(HobgoblinError):

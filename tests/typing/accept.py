@@ -248,6 +248,12 @@ async def main(factory: Factory, door: Door) -> None:
     assert_type(await vat.run(slow_make, "Fork").drive(), str)
     assert_type(await vat.run(car.doors), int)
     assert_type(await vat.run(lambda: near(car.drive)()), str)
+    with vat.record(turns=10) as history:
+        assert_type(history.before(history.turns[0]).peek(car.doors)(), int)
+        assert_type(history.errors()[0].error, str | None)
+    assert_type(vat.snapshot().peek(car.me)(), Car)
+    assert_type(vat.snapshot().run(double, 1), int)
+    assert_type(vat.snapshot().run(slow_double, 1), int)
     decided, decider = await vat.run(new_promise)
     await decider.fulfill(1)
     await decided

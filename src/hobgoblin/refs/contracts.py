@@ -21,6 +21,9 @@ Site = tuple[CodeType, int, Symbol | str | None]
 The latter is no more than a verb while all is well; see `Message.fail`.
 """
 
+Cause = tuple[str, int]
+"""A turn that was recorded: the name of its vat, and its number there."""
+
 PENDING: Final = 0
 FOLLOWING: Final = 1
 FULFILLED: Final = 2

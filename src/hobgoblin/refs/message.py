@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hobgoblin.errors import NotATarget
-from hobgoblin.refs.contracts import Home, Site
+from hobgoblin.refs.contracts import Cause, Home, Site
 from hobgoblin.values import Keyword, Symbol
 
 if TYPE_CHECKING:
@@ -20,11 +20,15 @@ class Message:
     ``args`` has passed by copy already; a method call carries its name as a symbol in front.
     ``answer`` is ``None`` when nobody asked; failures then go to ``home``. A message of a peer may
     carry what is counted as long as it lives: ``ticket`` to the end of the call, ``waits`` until it
-    has left the last promise on its way. `Selection` is the one subclass: what travels alike, and is
+    has left the last promise on its way. ``cause`` is set only while the vat that sends records its turns
+    (`hobgoblin.vat.history`). `Selection` is the one subclass: what travels alike, and is
     for a value instead of an object.
     """
 
-    __slots__ = ("answer", "args", "home", "site", "target", "ticket", "waits")
+    __slots__ = ("answer", "args", "cause", "home", "site", "target", "ticket", "waits")
+
+    if TYPE_CHECKING:
+        cause: Cause
 
     def __init__(
         self,

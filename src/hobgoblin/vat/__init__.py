@@ -2,6 +2,7 @@
 
 from hobgoblin.vat.actor import Actor, Method, method
 from hobgoblin.vat.contracts import VatHost
+from hobgoblin.vat.history import History, Snapshot, Turn
 from hobgoblin.vat.joiners import Outcome, all_of, any_of, race, settled, timeout
 from hobgoblin.vat.vat import Vat
 from hobgoblin.vat.verbs import (
@@ -23,10 +24,13 @@ from hobgoblin.vat.waiting import PendingPromise, pending
 __all__ = [
     "Actor",
     "Function",
+    "History",
     "Method",
     "Outcome",
     "PendingPromise",
     "Resolver",
+    "Snapshot",
+    "Turn",
     "Vat",
     "VatHost",
     "all_of",

@@ -221,6 +221,12 @@ def _old_value(actor: Actor, name: str) -> object:
     return MISSING
 
 
+def stored(actor: Actor, name: str) -> object:
+    """Return what `undo` puts back: the value of an attribute, or that there is none."""
+    value = actor.__dict__.get(name, MISSING)
+    return _old_value(actor, name) if value is MISSING else value
+
+
 def undo(actor: Actor, name: str, old: object) -> None:
     """Put an attribute back to what it was before an assignment."""
     if isinstance(getattr(type(actor), name, None), MemberDescriptorType):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, final
 
-from hobgoblin.refs import LocalRef, Promise
+from hobgoblin.refs import Cause, LocalRef, Promise
 from hobgoblin.vat.actor import Actor
 from hobgoblin.vat.invoke import is_function
 from hobgoblin.vat.reasons import reason_of
@@ -66,7 +66,10 @@ def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
 class Birth:
     """The construction of an object from another vat or thread: a turn, and an effect."""
 
-    __slots__ = ("make", "reference", "vat")
+    __slots__ = ("cause", "make", "reference", "vat")
+
+    if TYPE_CHECKING:
+        cause: Cause
 
     def __init__(self, vat: Vat, reference: LocalRef, make: Callable[[], object]) -> None:
         self.vat = vat
@@ -78,7 +81,7 @@ class Birth:
 
     def run(self, vat: Vat) -> None:
         try:
-            vat._turn_in_context(lambda: vat._born(self.reference, self.make))
+            vat._turn_in_context(lambda: vat._born(self.reference, self.make), self)
         except BaseException as error:
             reason = reason_of(error)
             self.fail(reason)
@@ -99,7 +102,10 @@ class Birth:
 class Thunk:
     """A function that runs as a turn because `Vat.run` was asked to."""
 
-    __slots__ = ("answer", "name", "vat", "work")
+    __slots__ = ("answer", "cause", "name", "vat", "work")
+
+    if TYPE_CHECKING:
+        cause: Cause
 
     def __init__(self, vat: Vat, work: Callable[[], Any], answer: Promise[Any], name: str) -> None:
         self.vat = vat
@@ -111,7 +117,7 @@ class Thunk:
         self.vat._enqueue(self)
 
     def run(self, vat: Vat) -> None:
-        vat.perform(self.work, self.answer, self.name, None)
+        vat.perform(self.work, self.answer, self.name, None, self)
 
     def undo(self, error: BaseException) -> None:
         self.answer._excuse()._break(error)
@@ -146,7 +152,10 @@ class Fence:
 class NearCoroutine:
     """An asynchronous method that was called with `near`: it starts when the turn has committed."""
 
-    __slots__ = ("answer", "coroutine", "running", "vat")
+    __slots__ = ("answer", "cause", "coroutine", "running", "vat")
+
+    if TYPE_CHECKING:
+        cause: Cause
 
     def __init__(
         self, vat: Vat, coroutine: Coroutine[Any, Any, Any], answer: Promise[Any], running: LocalRef | None
@@ -160,7 +169,7 @@ class NearCoroutine:
         self.vat._enqueue(self)
 
     def run(self, vat: Vat) -> None:
-        vat._start(self.coroutine, self.answer, repr(self), self.running)
+        vat._start(self.coroutine, self.answer, repr(self), self.running, self)
 
     def undo(self, error: BaseException) -> None:
         self.answer._excuse()

@@ -6,10 +6,10 @@ Each handler runs as a later turn of the vat that asked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from hobgoblin.errors import SessionSevered
-from hobgoblin.refs import BROKEN, FULFILLED, Promise, Ref, RemoteRef, Sink, current_home
+from hobgoblin.refs import BROKEN, FULFILLED, Cause, Promise, Ref, RemoteRef, Sink, current_home
 from hobgoblin.vat.vat import Vat
 
 __all__ = ["Reaction", "SeverWatch"]
@@ -23,7 +23,10 @@ class Reaction:
     when the promise settles, in the order in which reactions were registered.
     """
 
-    __slots__ = ("answer", "catch", "finally_", "fulfilled", "subject", "vat")
+    __slots__ = ("answer", "catch", "cause", "finally_", "fulfilled", "subject", "vat")
+
+    if TYPE_CHECKING:
+        cause: Cause
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Reaction:
         handler = self.catch if broken else self.fulfilled
         self.vat._enqueue(_Handler(self, handler, broken, outcome))
         if self.finally_ is not None:
-            self.vat._enqueue(_Finally(self.finally_))
+            self.vat._enqueue(_Finally(self, self.finally_))
 
 
 @final
@@ -80,7 +83,7 @@ class _Handler:
         handler = self.handler
         if handler is not None:
             outcome = self.outcome
-            vat.perform(lambda: handler(outcome), answer, repr(self), None)
+            vat.perform(lambda: handler(outcome), answer, repr(self), None, self.reaction)
         elif self.broken:
             answer._break_here(self.outcome)
         else:
@@ -97,13 +100,14 @@ class _Handler:
 class _Finally:
     """The turn of a ``finally_`` handler: told nothing, and able to change nothing."""
 
-    __slots__ = ("handler",)
+    __slots__ = ("handler", "reaction")
 
-    def __init__(self, handler: Callable[..., Any]) -> None:
+    def __init__(self, reaction: Reaction, handler: Callable[..., Any]) -> None:
+        self.reaction = reaction
         self.handler = handler
 
     def run(self, vat: Vat) -> None:
-        vat.perform(self.handler, None, repr(self), None)
+        vat.perform(self.handler, None, repr(self), None, self.reaction)
 
     def fail(self, error: BaseException) -> None:
         """Nobody waits for it."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, final
 
-from hobgoblin.refs import LocalRef, Message, Promise
+from hobgoblin.refs import Cause, LocalRef, Message, Promise
 from hobgoblin.vat.passing import pass_value
 from hobgoblin.vat.reasons import reason_of
 
@@ -38,6 +38,7 @@ class Stretches(Coroutine[Any, Any, None]):
         what: str,
         running: LocalRef | None,
         message: Message | None,
+        cause: Cause | None,
     ) -> None:
         self._vat = vat
         self._coroutine = coroutine
@@ -45,6 +46,8 @@ class Stretches(Coroutine[Any, Any, None]):
         self._what = what
         self._running = running
         self._message = message
+        self._cause = cause
+        self._ended = 0
         self._task: TaskHandle | None = None
         self._held = True
 
@@ -93,12 +96,14 @@ class Stretches(Coroutine[Any, Any, None]):
             raise StopIteration from None
         except BaseException as error:
             cancelled = error is given and not isinstance(error, Exception)
+            self._note(error)
             vat._abandon()
             self._end()
             self._fail(reason_of(error), cancelled)
             if cancelled or isinstance(error, KeyboardInterrupt):
                 raise  # the loop must see it
             raise StopIteration from None
+        self._note(None)
         vat._commit()
         self._let_go()
         return yielded
@@ -110,14 +115,25 @@ class Stretches(Coroutine[Any, Any, None]):
             if answer is not None:
                 result = pass_value(result, vat, "result")
         except BaseException as error:
+            self._note(error)
             vat._abandon()
             self._end()
             self._fail(reason_of(error))
             return
+        self._note(None)
         vat._commit()
         self._end()
         if answer is not None:
             answer._resolve(result)
+
+    def _note(self, error: BaseException | None) -> None:
+        """The open turn ends: somebody may be recording."""
+        vat = self._vat
+        self._ended += 1
+        if vat._recording:
+            self._cause = vat._journal.note(
+                vat, self._running, self._message, self._what, self._ended, self._cause, error
+            )
 
     def _fail(self, error: BaseException, cancelled: bool = False) -> None:
         if self._vat.stopped:

@@ -24,8 +24,12 @@ def savepoint_of(vat: Vat) -> Savepoint:
     return (len(vat._effects), len(vat._undo), len(vat._spawned), len(vat._becomes))
 
 
-def roll_back(vat: Vat, savepoint: Savepoint) -> None:
-    """Undo everything that the open turn of ``vat`` has done since ``savepoint``."""
+def roll_back(vat: Vat, savepoint: Savepoint, why: str = "") -> None:
+    """Undo everything that the open turn of ``vat`` has done since ``savepoint``.
+
+    Args:
+        why: for errors; the turn has failed if that is empty.
+    """
     effects, undos, spawned, becomes = savepoint
     while len(vat._undo) > undos:
         undo(*vat._undo.pop())
@@ -35,7 +39,7 @@ def roll_back(vat: Vat, savepoint: Savepoint) -> None:
                 disown(behaviour)
         del vat._becomes[becomes:]
     if len(vat._spawned) > spawned:
-        gone = HobgoblinError("the turn that made this object failed; it never came to be")
+        gone = HobgoblinError(f"{why or 'the turn that made this object failed'}; it never came to be")
         for reference in vat._spawned[spawned:]:
             if isinstance(reference._behaviour, Actor):
                 disown(reference._behaviour)
@@ -44,6 +48,6 @@ def roll_back(vat: Vat, savepoint: Savepoint) -> None:
     if len(vat._effects) > effects:
         dropped = vat._effects[effects:]
         del vat._effects[effects:]
-        unsent = HobgoblinError("the turn that sent this failed; it was never sent")
+        unsent = HobgoblinError(f"{why or 'the turn that sent this failed'}; it was never sent")
         for effect in dropped:
             effect.undo(unsent)

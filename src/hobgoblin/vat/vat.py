@@ -23,7 +23,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, final, overload
 from weakref import WeakKeyDictionary
 
-from hobgoblin.errors import HobgoblinError, NotInVat, VatStopped
+from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
 from hobgoblin.refs import (
     BoundSend,
     LocalRef,
@@ -39,6 +39,7 @@ from hobgoblin.refs import (
 )
 from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, reference_to
 from hobgoblin.vat.contracts import Dependent, VatHost
+from hobgoblin.vat.history import History, Journal, Snapshot, cause_of
 from hobgoblin.vat.invoke import call, invoke
 from hobgoblin.vat.jobs import Birth, Effect, Fence, Job, NearCoroutine, Nobody, Thunk, maker
 from hobgoblin.vat.nearness import near_object
@@ -103,6 +104,9 @@ class Vat:
         self._undo: list[tuple[Actor, str, object]] = []
         self._spawned: list[LocalRef] = []
         self._becomes: list[tuple[LocalRef, object]] = []
+        # Whether to tell the journal how turns end: somebody may be recording.
+        self._recording = False
+        self._journal = Journal()
 
     def __repr__(self) -> str:
         return f"<Vat {self.name}{' (stopped)' if self._stopped else ''}>"
@@ -200,6 +204,27 @@ class Vat:
             self._stop_here()
         else:
             self._host.post(self._stop_here)
+
+    def record(self, turns: int = 256) -> History:
+        """Note what this vat does from now on, for tests and for debugging. Any thread.
+
+        Args:
+            turns: how many of them to keep, the latest.
+
+        Returns:
+            A context manager. Recording goes on until it is closed, or dropped.
+        """
+        return History(self, turns)
+
+    def snapshot(self, turns: int = 256) -> Snapshot:
+        """Return this moment, to call objects later as they are now. Any thread.
+
+        Within a turn it is the moment before that turn.
+
+        Args:
+            turns: after how many more of them it is too late for that.
+        """
+        return self.record(turns).now()
 
     def depend(self, dependent: Dependent) -> None:
         """Tell ``dependent``, which is held weakly, when this vat stops."""
@@ -311,7 +336,12 @@ class Vat:
         self._becomes.append((reference, made))
 
     def perform(
-        self, work: Callable[[], Any], answer: Promise[Any] | None, what: str, running: LocalRef | None
+        self,
+        work: Callable[[], Any],
+        answer: Promise[Any] | None,
+        what: str,
+        running: LocalRef | None,
+        job: object = None,
     ) -> None:
         """Run ``work`` as a turn: commit and resolve ``answer``, or undo and break it."""
         self._begin(running)
@@ -322,6 +352,8 @@ class Vat:
             if answer is not None and not asynchronous:
                 result = pass_value(result, self, "result")
         except BaseException as error:
+            if self._recording:
+                self._journal.note(self, running, None, what, 0, cause_of(job), error)
             self._abandon()
             reason = reason_of(error)
             if answer is not None:
@@ -331,9 +363,11 @@ class Vat:
             if isinstance(error, KeyboardInterrupt):
                 raise
             return
+        if self._recording and not asynchronous:
+            self._journal.note(self, running, None, what, 0, cause_of(job), None)
         self._commit()
         if asynchronous:
-            self._start(result, answer, what, running)
+            self._start(result, answer, what, running, job)
         elif answer is not None:
             if answer._at is self:
                 answer._resolve_here(result)
@@ -483,6 +517,8 @@ class Vat:
             if answer is not None and not asynchronous:
                 result = pass_value(result, self, "result")
         except BaseException as error:
+            if self._recording:
+                self._journal.message(self, message, error)
             self._abandon()
             message.fail(reason_of(error))
             if isinstance(error, KeyboardInterrupt):
@@ -491,6 +527,8 @@ class Vat:
             # that a failure which nobody listens to is reported now, and not by the collector.
             del message, answer
             return
+        if self._recording and not asynchronous:
+            self._journal.message(self, message, None)
         self._commit()
         if asynchronous:
             self._start(result, answer, message.describe(), target, message)
@@ -503,6 +541,8 @@ class Vat:
     def _invoke(self, reference: LocalRef, args: tuple[object, ...]) -> Any:
         behaviour = reference._behaviour
         if type(behaviour) is Nobody:
+            if type(behaviour.error) is NoSuchMoment:
+                raise behaviour.error.with_traceback(None)
             raise HobgoblinError("this object never came to be") from behaviour.error
         return invoke(behaviour, args)
 
@@ -510,13 +550,17 @@ class Vat:
         """Run ``work`` as a turn right away, in the caller's stack, and raise what it raises."""
         return self._context.copy().run(self._turn_in_context, work)
 
-    def _turn_in_context(self, work: Callable[[], Any]) -> Any:
+    def _turn_in_context(self, work: Callable[[], Any], job: object = None) -> Any:
         self._begin(None)
         try:
             result = work()
-        except BaseException:
+        except BaseException as error:
+            if self._recording:
+                self._journal.note(self, None, None, "a constructor", 0, cause_of(job), error)
             self._abandon()
             raise
+        if self._recording:
+            self._journal.note(self, None, None, "a constructor", 0, cause_of(job), None)
         self._commit()
         return result
 
@@ -544,9 +588,11 @@ class Vat:
         answer: Promise[Any] | None,
         what: str,
         running: LocalRef | None,
-        message: Message | None = None,
+        job: object,
     ) -> None:
-        stretches = Stretches(self, coroutine, answer, what, running, message)
+        message = job if type(job) is Message else None
+        cause = cause_of(job) if self._recording else None
+        stretches = Stretches(self, coroutine, answer, what, running, message, cause)
         self._stretches[stretches] = None
         self._held = stretches
         try:
