@@ -40,6 +40,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
     ),
     ("Promise", "Ref"),
     ("VatThread", "spawn_vat"),
+    ("blocking_call", "blocking_call_in"),
     ("Peer", "PeerSession", "PeerSettings"),
     ("Receiver", "attach", "connect", "disconnect"),
     ("RegistryEntry", "RegistryFile", "RegistryStore"),

@@ -24,7 +24,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     3.15: ("wire",),
     3.2: ("settings",),
     4.0: ("captp", "vat"),
-    5.0: ("sturdyrefs", "loops", "failures", "actors"),
+    5.0: ("sturdyrefs", "loops", "failures", "actors", "workers"),
     6.0: ("netlayers",),
     6.05: ("inflow", "reports", "taps", "publishing"),
     6.1: ("connection",),

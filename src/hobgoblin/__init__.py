@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         timeout,
         untag,
     )
+    from hobgoblin.workers import blocking_call, blocking_call_in
 
     __version__: str
 
@@ -93,6 +94,7 @@ _HOME = {
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
+        "hobgoblin.workers": "blocking_call blocking_call_in",
         "hobgoblin.peer": "Peer",
         "hobgoblin.sessions": "PeerSession",
         "hobgoblin.settings": "PeerSettings",
@@ -145,6 +147,9 @@ __all__ = [  # noqa: RUF022  # grouped by module
     # loops
     "VatThread",
     "spawn_vat",
+    # workers
+    "blocking_call",
+    "blocking_call_in",
     # peer
     "Peer",
     "PeerSession",

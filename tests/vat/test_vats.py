@@ -193,7 +193,7 @@ class TestFairness:
         texts = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
         assert texts[0] == (
             "slow: the turn of <Ref Log>.add() took 1.000 s; everything else in this loop waited; "
-            "use async def with asyncio.to_thread for blocking work"
+            "use hobgoblin.blocking_call(…) for blocking work"
         )
         assert any("<lambda>()" in text for text in texts)
         assert any("the handler print_nothing of on()" in text for text in texts)
@@ -201,6 +201,41 @@ class TestFairness:
         assert any("a constructor" in text for text in texts)
         assert any("Log.forever" in text for text in texts)
         assert "secret" not in caplog.text
+
+    def test_a_slow_stretch_is_reported_with_its_method(self, run: Any, caplog: Any) -> None:
+        class HandHost:
+            """A host whose clock is set by hand."""
+
+            def __init__(self, host: Any) -> None:
+                self.now = 1.0
+                self.here, self.post, self.wait = host.here, host.post, host.wait
+                self.post_in, self.start = host.post_in, host.start
+
+            def clock(self) -> float:
+                return self.now
+
+        async def main(vat: Vat) -> None:
+            host: Any = HandHost(vat.host)
+            slow = Vat(host, name="slow", slow_turn_seconds=0.5)
+
+            class Reader(Actor):
+                @method
+                async def read(self, *seconds: float) -> None:
+                    for takes in seconds:
+                        host.now += takes
+                        await asyncio.sleep(0)
+
+            reader: Any = slow.spawn(Reader)
+            await reader.read(0.1, 0.4, 2, 0.3)
+            await reader.read(3, 0.3)
+
+        with caplog.at_level(logging.WARNING):
+            run(main)
+        texts = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+        assert [text.partition("; ")[0] for text in texts] == [
+            "slow: the turn of <Ref Reader>.read() took 2.000 s",
+            "slow: the turn of <Ref Reader>.read() took 3.000 s",
+        ]
 
 
 class TestSpawning:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
-from hobgoblin.refs import Message, Site
+from hobgoblin.refs import Site
 from hobgoblin.values import Symbol
-
-if TYPE_CHECKING:
-    from hobgoblin.vat.jobs import Job
 
 __all__ = ["report_slow", "report_unheard"]
 
@@ -30,12 +26,11 @@ def report_unheard(error: BaseException, site: Site | None, what: str | None) ->
     logger.error("%s%s", summary, where, exc_info=error)
 
 
-def report_slow(vat: str, job: Message | Job, seconds: float) -> None:
+def report_slow(vat: str, what: str, seconds: float) -> None:
     """Log a turn that has kept everything else waiting."""
-    what = job.describe() if isinstance(job, Message) else repr(job)
     logger.warning(
         "%s: the turn of %s took %.3f s; everything else in this loop waited; "
-        "use async def with asyncio.to_thread for blocking work",
+        "use hobgoblin.blocking_call(…) for blocking work",
         vat,
         what,
         seconds,

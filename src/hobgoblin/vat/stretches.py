@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, final
 from hobgoblin.refs import Cause, LocalRef, Message, Promise
 from hobgoblin.vat.passing import pass_value
 from hobgoblin.vat.reasons import reason_of
+from hobgoblin.vat.reports import report_slow
 
 if TYPE_CHECKING:
     from hobgoblin.vat.contracts import TaskHandle, VatHost
@@ -48,6 +49,7 @@ class Stretches(Coroutine[Any, Any, None]):
         self._message = message
         self._cause = cause
         self._ended = 0
+        self._began = 0.0
         self._task: TaskHandle | None = None
         self._held = True
 
@@ -88,6 +90,8 @@ class Stretches(Coroutine[Any, Any, None]):
 
     def _step(self, resume: Callable[..., Any], given: Any, *more: Any) -> Any:
         vat = self._vat
+        # The first stretch may belong to the turn of a message, which is measured.
+        self._began = 0.0 if vat._draining else vat.host.clock()
         vat._begin(self._running)
         try:
             yielded = resume(given, *more)
@@ -96,14 +100,14 @@ class Stretches(Coroutine[Any, Any, None]):
             raise StopIteration from None
         except BaseException as error:
             cancelled = error is given and not isinstance(error, Exception)
-            self._note(error)
+            self._ends(error)
             vat._abandon()
             self._end()
             self._fail(reason_of(error), cancelled)
             if cancelled or isinstance(error, KeyboardInterrupt):
                 raise  # the loop must see it
             raise StopIteration from None
-        self._note(None)
+        self._ends(None)
         vat._commit()
         self._let_go()
         return yielded
@@ -115,20 +119,22 @@ class Stretches(Coroutine[Any, Any, None]):
             if answer is not None:
                 result = pass_value(result, vat, "result")
         except BaseException as error:
-            self._note(error)
+            self._ends(error)
             vat._abandon()
             self._end()
             self._fail(reason_of(error))
             return
-        self._note(None)
+        self._ends(None)
         vat._commit()
         self._end()
         if answer is not None:
             answer._resolve(result)
 
-    def _note(self, error: BaseException | None) -> None:
-        """The open turn ends: somebody may be recording."""
+    def _ends(self, error: BaseException | None) -> None:
+        """The open turn ends: somebody may be recording, and it may have been slow."""
         vat = self._vat
+        if self._began and vat.host.clock() - self._began > vat._slow:
+            report_slow(vat.name, self._what, vat.host.clock() - self._began)
         self._ended += 1
         if vat._recording:
             self._cause = vat._journal.note(

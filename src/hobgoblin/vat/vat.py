@@ -480,7 +480,8 @@ class Vat:
                     cast("Job", job).run(self)
                 now = clock()
                 if now - before > self._slow:
-                    report_slow(self.name, job, now - before)
+                    what = job.describe() if isinstance(job, Message) else repr(job)
+                    report_slow(self.name, what, now - before)
                 before = now
                 if now > end:
                     break
