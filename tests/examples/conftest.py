@@ -27,7 +27,7 @@ class End(NamedTuple):
 class Program:
     """A program that runs. Whatever hangs is killed at the deadline, and the test then fails."""
 
-    def __init__(self, command: Sequence[str | Path], cwd: Path) -> None:
+    def __init__(self, command: Sequence[str | Path], cwd: Path, *, asks: bool = False) -> None:
         # What coverage puts there would run in the program, too.
         env = {
             name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_"))
@@ -35,7 +35,7 @@ class Program:
         # Unbuffered, or what readline() takes in beyond its line would be lost to communicate().
         self.process = subprocess.Popen(
             [*map(str, command)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -50,6 +50,11 @@ class Program:
         """Wait for the next line of its output."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().decode().removesuffix("\n")
+
+    def say(self, line: str) -> None:
+        """Type a line, if it was started with ``asks``."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
 
     def end(self) -> End:
         """Wait until it ends by itself."""
@@ -73,11 +78,14 @@ Start = Callable[..., Program]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a Python program: ``start(file, argument…)``. All are gone after the test."""
+    """Start a Python program: ``start(file, argument…)``. All are gone after the test.
+
+    ``prefix`` comes before the command; with ``asks`` the program takes lines from `Program.say`.
+    """
     programs: list[Program] = []
 
-    def start(*arguments: str | Path, prefix: Sequence[str] = ()) -> Program:
-        program = Program([*prefix, sys.executable, "-W", "error", *arguments], tmp_path)
+    def start(*arguments: str | Path, prefix: Sequence[str] = (), asks: bool = False) -> Program:
+        program = Program([*prefix, sys.executable, "-W", "error", *arguments], tmp_path, asks=asks)
         programs.append(program)
         return program
 

@@ -1,0 +1,40 @@
+"""Step 5, the other side: be a member of the chat room. What you type is said there.
+
+python member.py 'ocapn://…'
+"""
+
+import argparse
+import asyncio
+import sys
+
+from console import console
+from room import Membership
+
+import hobgoblin as hob
+from hobgoblin import Peer, netlayers
+
+
+def hear(text: str) -> None:
+    """Called by the room. Text from elsewhere goes to a terminal only if it is nothing but text."""
+    if isinstance(text, str) and text.isprintable():
+        print(text, flush=True)
+
+
+async def main(uri: str) -> None:
+    async with Peer(netlayers.Unix()) as peer, console() as lines:
+        membership = await peer.enliven(uri, Membership)
+        hob.on_sever(membership, lambda error: lines.feed_eof())  # the room has gone: end the loop
+        await membership.enter(hear)
+        async for line in lines:
+            try:
+                await membership.say(line.decode().strip())
+            except hob.Refused as error:
+                print("refused:", error, flush=True)
+
+
+parser = argparse.ArgumentParser(description="Be a member of the chat room.")
+parser.add_argument("uri", metavar="URI", help="what server.py has printed")
+try:
+    asyncio.run(main(parser.parse_args().uri))
+except hob.HobgoblinError as error:
+    sys.exit(str(error))
