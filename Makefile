@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,10 @@ lint: .venv/.lint ## Check format, style and types (ruff, mypy, pyright)
 		$(VENV_PYTHON) -m $$tool || status=1; \
 	done; exit $$status
 
+docs: .venv/.docs ## Build the documentation into build/docs; a warning is an error
+	@$(VENV_PYTHON) -m sphinx --quiet --fresh-env --fail-on-warning docs build/docs
+	@printf 'See build/docs/index.html\n'
+
 bench: .venv/.core ## Measure speed and memory
 	@$(VENV_PYTHON) benchmarks
 
@@ -37,5 +41,5 @@ clean: ## Remove .venv, caches and build output
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
 	@find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/.core .venv/.test .venv/.lint: .venv/.%: pyproject.toml
+.venv/.core .venv/.test .venv/.lint .venv/.docs: .venv/.%: pyproject.toml
 	@sh tools/venv.sh '$(PYTHON)' $*

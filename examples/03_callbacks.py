@@ -4,17 +4,18 @@ python 03_callbacks.py
 """
 
 import asyncio
+from collections.abc import Callable
 
 import hobgoblin as hob
-from hobgoblin import Actor, Function, Peer, method, netlayers
+from hobgoblin import Actor, Peer, method, netlayers
 
 
 class Kitchen(Actor):
     def __init__(self) -> None:
-        self.waiting: tuple[Function[[str], None], ...] = ()
+        self.waiting: tuple[Callable[[str], None], ...] = ()
 
     @method
-    def order(self, dish: str, ready: Function[[str], None]) -> str:
+    def order(self, dish: str, ready: Callable[[str], None]) -> str:
         if not isinstance(ready, hob.Ref):  # types are for checkers: a peer may send anything
             raise hob.Refused("tell me whom to call")
         self.waiting += (ready,)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Set up .venv with hobgoblin (editable) and one set of its dependencies.
 #
-#     sh tools/venv.sh PYTHON core|test|lint
+#     sh tools/venv.sh PYTHON core|test|lint|docs
 #
 # The file .venv/.SET marks a finished set and holds a checksum of those parts of pyproject.toml that pip reads.
 # The Makefile calls this script only when that file is missing or older than pyproject.toml; pip, and with it

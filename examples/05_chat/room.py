@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import hobgoblin as hob
-from hobgoblin import Actor, Function, Promise, actors, method
+from hobgoblin import Actor, Promise, actors, method
 from hobgoblin.actors import Subscription
 
 
@@ -13,7 +13,7 @@ class Room(Actor):
         self.present: Mapping[str, tuple[Subscription, Callable[[], None]]] = {}
 
     @method
-    def enter(self, name: str, hear: Function[[str], None]) -> None:
+    def enter(self, name: str, hear: Callable[[str], None]) -> None:
         if not isinstance(hear, hob.Ref):
             raise hob.Refused("bring a function to hear with")
         if name in self.present:
@@ -46,7 +46,7 @@ class Membership(Actor):
         self.room, self.name = room, name
 
     @method
-    def enter(self, hear: Function[[str], None]) -> Promise[None]:
+    def enter(self, hear: Callable[[str], None]) -> Promise[None]:
         return self.room.enter(self.name, hear)
 
     @method
