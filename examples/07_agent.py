@@ -1,4 +1,4 @@
-"""Step 7: an agent that you don't trust gets three tools, each with less than you have, and nothing else.
+"""Step 7: an agent that you don't trust gets three limited tools, and nothing else.
 
 python 07_agent.py
 """
@@ -12,7 +12,7 @@ from hobgoblin import Actor, Function, Peer, Symbol, method, netlayers
 
 
 class Folder(Actor):
-    """Reads the files below one directory. It has no method to write, so nobody writes through it."""
+    """Reads the files below one directory. Nobody writes through it: it has no such method."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
@@ -40,7 +40,7 @@ class Mailer(Actor):
 
 
 class Agent(Actor):
-    """Lives elsewhere: in another process, or on another machine. What it holds is what it can do."""
+    """Lives elsewhere, on another machine perhaps. What it holds is what it can do."""
 
     @method
     async def work(self, folder: Folder, clock: Function[[], str], mailer: Mailer) -> None:
@@ -68,8 +68,10 @@ async def main(home: Path) -> None:
         Peer(netlayers.Memory(network, "elsewhere")) as elsewhere,
     ):
         agent = me.enliven(elsewhere.publish(elsewhere.spawn(Agent)), Agent)
-        clock = me.spawn(lambda: "noon")  # the time is a tool, too: the agent knows the one you give
-        await agent.work(me.spawn(Folder, home / "work"), clock, me.spawn(Mailer, "me@example.org", 1))
+        folder = me.spawn(Folder, home / "work")
+        clock = me.spawn(lambda: "noon")  # time is a tool, too: the agent knows what you tell
+        mailer = me.spawn(Mailer, "me@example.org", 1)
+        await agent.work(folder, clock, mailer)
 
 
 with tempfile.TemporaryDirectory() as directory:
