@@ -16,7 +16,18 @@ from typing import Any, assert_type
 import pytest
 
 import hobgoblin as hob
-from hobgoblin import Actor, Promise, Vat, blocking_call, blocking_call_in, method, near, send_only, spawn_vat
+from hobgoblin import (
+    Actor,
+    Promise,
+    Vat,
+    blocking_call,
+    blocking_call_in,
+    method,
+    near,
+    send_only,
+    spawn_vat,
+    testing,
+)
 
 
 def run(main: Callable[[Vat], Awaitable[None]]) -> None:
@@ -307,3 +318,39 @@ def test_turns_that_take_outcomes_are_recorded() -> None:
         ]
 
     run(main)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_simulated_time_it_runs_in_one_order_and_in_this_thread(seed: int) -> None:
+    async def program(sim: testing.Simulation) -> list[str]:
+        seen: list[str] = []
+
+        def work(name: str) -> str:
+            seen.append(f"{name} in {threading.current_thread().name}")
+            with pytest.raises(hob.NotInVat):
+                blocking_call(int)
+            return name
+
+        def both() -> list[Any]:
+            promises = [blocking_call(work, "one"), blocking_call(work, "two"), blocking_call(Gate().fail)]
+            seen.append("committed")
+            return promises
+
+        peer = await sim.peer("peer")
+        one, two, failing = await peer.vat.run(both)
+        assert [await one, await two] == ["one", "two"]
+        with pytest.raises(ValueError, match="in a thread"):
+            await failing
+
+        def too_late() -> list[Any]:
+            peer.vat.stop()
+            return [blocking_call(work, "never")]
+
+        [never] = await peer.vat.run(too_late)
+        with pytest.raises(hob.VatStopped):
+            await never
+        return seen
+
+    name = threading.current_thread().name
+    seen = testing.Simulation(seed).run(program)
+    assert seen == ["committed", f"one in {name}", f"two in {name}"]

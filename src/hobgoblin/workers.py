@@ -6,8 +6,10 @@ A turn that reads a file or computes for long keeps its whole loop waiting. What
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import Context
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, final, overload
 from weakref import WeakKeyDictionary
@@ -151,12 +153,23 @@ class _Call:
         function, args, kwargs = work
         workers = _workers_of(vat)
         try:
-            self.future = (self.executor or workers.threads()).submit(function, *args, **kwargs)
+            self.future = self._submit(workers, function, args, kwargs)
         except Exception as error:  # the pool is shut down or broken, or there can be no more threads
             self.answer._break(error)
             return
         workers.calls.add(self)
         self.future.add_done_callback(self._done)
+
+    def _submit(
+        self, workers: _Workers, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Any]:
+        loop = asyncio.get_running_loop()
+        if getattr(loop, "has_threads", True):
+            return (self.executor or workers.threads()).submit(function, *args, **kwargs)
+        # A simulated loop does everything in one order. Not within this commit, and not as this vat.
+        future: Future[Any] = Future()
+        loop.call_soon(_carry_out, future, function, args, kwargs, context=Context())
+        return future
 
     def undo(self, error: BaseException) -> None:
         self.work = None
@@ -193,3 +206,13 @@ class _Call:
 
     def __repr__(self) -> str:
         return f"the outcome of {self.name}() in another thread or process"
+
+
+def _carry_out(
+    future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)

@@ -37,6 +37,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     eager_tasks = False
     """Before Python 3.12 there are none; without them a seed means the same on every Python."""
 
+    has_threads = False
+    """What is given to `hobgoblin.blocking_call` runs in this one as well."""
+
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._now = 0.0
