@@ -22,6 +22,7 @@ default_role = "py:obj"  # `Name` in a docstring links to that name
 nitpicky = False  # not every type in a signature is a public name
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"hobgoblin {release}"
 html_copy_source = False
 html_show_sphinx = False

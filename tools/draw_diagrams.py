@@ -112,9 +112,9 @@ def pipelining() -> Drawing:
         (190, 226, "42", GREEN),
     ]
     _sequence(drawing, 430, "pipelined: one", piped, 372)
-    drawing.text(540, 290, "The later calls are addressed to", PALE, size=13)
-    drawing.text(540, 308, "“the answer to question 1”, so they", PALE, size=13)
-    drawing.text(540, 326, "need not wait for it.", PALE, size=13)
+    drawing.text(540, 280, "The later calls are for", PALE, size=13)
+    drawing.text(540, 298, "“the answer to question 1”:", PALE, size=13)
+    drawing.text(540, 316, "they need not wait for it.", PALE, size=13)
     return drawing
 
 
