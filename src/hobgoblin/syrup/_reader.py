@@ -32,10 +32,13 @@ from hobgoblin.syrup._source import OctetSource
 from hobgoblin.syrup._tokens import (
     DIGITS,
     DOUBLE,
+    GLANCE_DIGITS,
     HEADS,
     NAN,
     NO_HEADS,
     NO_VALUE,
+    POSITION_DIGITS,
+    POSITIONS,
     TOO_DEEP,
     TOO_LONG,
     TOO_MANY,
@@ -69,6 +72,8 @@ NO_CONSTRUCTORS: Final[Constructors] = MappingProxyType({})
 _NO_LABEL: Final = Symbol("")
 _SYMBOLS_KEPT: Final = 256
 _SYMBOL_OCTETS: Final = 48
+_ENDLESS: Final = 2**62
+"""More octets than there will ever be: what is counted fits a machine's word."""
 
 
 class ValueReader(OctetSource):
@@ -88,6 +93,7 @@ class ValueReader(OctetSource):
         "_left",
         "_length_digits",
         "_message_octets",
+        "_positions",
         "_sets",
         "_stack",
         "_start",
@@ -98,15 +104,16 @@ class ValueReader(OctetSource):
     def __init__(self, constructors: Constructors, limits: Limits) -> None:
         OctetSource.__init__(self)
         self._constructors = constructors
-        self._message_octets = limits.message_bytes
+        self._message_octets = min(limits.message_bytes, _ENDLESS)
         self._depth = limits.depth
         self._elements = limits.elements
         self._integer_digits = limits.integer_digits
         self._length_digits = limits.length_digits
-        # Below this, a number may get one digit more with no thought of limits.
-        least = min(limits.integer_digits, limits.length_digits)
-        self._glance = 999 if least > 3 else 10 ** max(least - 1, 0) - 1
+        # Up to this, a number may get one digit more with no thought of limits.
+        least = min(limits.integer_digits, limits.length_digits, GLANCE_DIGITS)
+        self._glance = 10 ** max(least - 1, 0) - 1
         self._heads = HEADS if limits.length_digits > 1 else NO_HEADS
+        self._positions = POSITIONS if least > 3 and limits.integer_digits >= POSITION_DIGITS else None
         self._learned: dict[bytes, Symbol] = {}
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
@@ -145,6 +152,7 @@ class ValueReader(OctetSource):
             return NEED_MORE
 
         data = self._data
+        octets = data  # the same, and to a compiler where they lie: places in it are checked against ``end``
         pos = self._pos
         base = self._base
         stop = self._stop
@@ -154,8 +162,10 @@ class ValueReader(OctetSource):
         left = self._left
         stack = self._stack
         structs = self._structs
+        constructors = self._constructors
         glance = self._glance
         heads = self._heads
+        positions = self._positions
         common = COMMON_SYMBOLS
         value: object
         try:
@@ -164,13 +174,12 @@ class ValueReader(OctetSource):
                 need = 0
                 run = 0
                 while pos < end:
-                    octet = data[pos]
+                    octet = octets[pos]
 
                     if octet > 0x39:
                         if octet == 0x3E and kind == RECORD:  # >
-                            fields = tuple(items)
-                            build = self._constructors.get(label.name)
-                            value = Record(label, fields) if build is None else build(fields)
+                            build = constructors.get(label.name)
+                            value = Record(label, tuple(items)) if build is None else build(tuple(items))
                             kind, items, label = stack.pop()
                             pos += 1
                         elif octet == 0x5D and kind == LIST:  # ]
@@ -178,7 +187,8 @@ class ValueReader(OctetSource):
                             kind, items, label = stack.pop()
                             pos += 1
                         elif octet == 0x7D and kind == KEY:  # }
-                            value = MappingProxyType(structs.pop().entries)
+                            struct = structs.pop()
+                            value = MappingProxyType(struct.entries)
                             kind, items, label = stack.pop()
                             pos += 1
                         elif kind >= KEY:
@@ -200,7 +210,7 @@ class ValueReader(OctetSource):
                                 need = 9
                                 break
                             double: float = DOUBLE.unpack_from(data, pos + 1)[0]
-                            if double != double and data[pos + 1 : pos + 9] != NAN:
+                            if double != double and octets[pos + 1 : pos + 9] != NAN:
                                 raise Wrong("this NaN is not the canonical one", pos)
                             value = double
                             left -= 1
@@ -208,27 +218,44 @@ class ValueReader(OctetSource):
                         elif octet == 0x3C or octet == 0x5B or octet == 0x7B:  # < [ {
                             if len(stack) >= self._depth:
                                 raise Wrong(TOO_DEEP, pos)
-                            stack.append((kind, items, label))
-                            items = []
-                            left -= 1
-                            pos += 1
-                            if octet == 0x3C:
-                                kind = LABEL
-                                # A label that is at hand need not be taken apart.
-                                close = pos + heads.get(data[pos : pos + 3], end)
-                                if left and close <= end:
-                                    known = common.get(data[pos + 3 : close])
-                                    if known is not None:
-                                        label = known
-                                        kind = RECORD
-                                        left -= 1
-                                        pos = close
-                            elif octet == 0x5B:
-                                kind = LIST
+                            if octet == 0x3C and positions is not None and left > 2:
+                                found = positions.match(data, pos, end)
                             else:
-                                kind = KEY
-                                structs.append(OpenStruct())
-                            continue
+                                found = None
+                            if found is None:
+                                stack.append((kind, items, label))
+                                items = []
+                                left -= 1
+                                pos += 1
+                                if octet == 0x3C:
+                                    kind = LABEL
+                                    # A label that is at hand need not be taken apart.
+                                    close = (
+                                        pos + heads.get(octets[pos : pos + 3], end)
+                                        if pos + 3 <= end
+                                        else end + 1
+                                    )
+                                    if left and close <= end:
+                                        known = common.get(octets[pos + 3 : close])
+                                        if known is not None:
+                                            label = known
+                                            kind = RECORD
+                                            left -= 1
+                                            pos = close
+                                elif octet == 0x5B:
+                                    kind = LIST
+                                else:
+                                    kind = KEY
+                                    structs.append(OpenStruct())
+                                continue
+                            # A descriptor, as every message has some: all of it at once.
+                            raw, digits = found.groups()
+                            known = common[raw]
+                            build = constructors.get(known.name)
+                            fields = (int(digits),)
+                            value = Record(known, fields) if build is None else build(fields)
+                            left -= 3
+                            pos = found.end()
                         else:
                             raise Wrong(NO_VALUE, pos)
 
@@ -236,9 +263,10 @@ class ValueReader(OctetSource):
                         if not left:
                             raise Wrong(TOO_MANY, pos)
                         amount = octet - 0x30
+                        large = None
                         here = pos + 1
                         while here < end:
-                            octet = data[here]
+                            octet = octets[here]
                             if octet < 0x30 or octet > 0x39:
                                 break
                             if not amount:
@@ -247,10 +275,11 @@ class ValueReader(OctetSource):
                                 found = DIGITS.match(data, here, end)
                                 here = found.end() if found else here
                                 if here < end:
-                                    octet = data[here]
+                                    octet = octets[here]
                                     most = self._digits_most(kind, octet)
                                     if here - pos <= most:
-                                        amount = number(data[pos:here], pos)
+                                        large = number(octets[pos:here], pos)
+                                        amount = min(large, _ENDLESS)
                                 else:
                                     most = self._digits_most(kind, 0x30)
                                 if here - pos > most:
@@ -266,9 +295,9 @@ class ValueReader(OctetSource):
                             if kind >= KEY:
                                 raise Wrong(no_name(kind), pos)
                             if octet == 0x2B:
-                                value = amount
+                                value = amount if large is None else large
                             elif amount:
-                                value = -amount
+                                value = -amount if large is None else -large
                             else:
                                 raise Wrong("zero is written '0+'", pos)
                             left -= 1
@@ -284,7 +313,7 @@ class ValueReader(OctetSource):
                                     raise Wrong(self._past_stop(), pos)
                                 need = close - pos
                                 break
-                            raw = data[here + 1 : close]
+                            raw = octets[here + 1 : close]
                             left -= 1
                             if octet == 0x27:
                                 symbol = common.get(raw) or self._symbol(raw, here + 1)
@@ -299,7 +328,8 @@ class ValueReader(OctetSource):
                             else:
                                 value = raw
                             if kind == KEY:
-                                problem = structs[-1].begin(value, data[pos:close])
+                                struct = structs[-1]
+                                problem = struct.begin(value, octets[pos:close])
                                 if problem:
                                     raise Wrong(problem, pos)
                                 kind = VALUE
@@ -335,7 +365,8 @@ class ValueReader(OctetSource):
                     if kind <= RECORD:
                         items.append(value)
                     elif kind == VALUE:
-                        structs[-1].put(value)
+                        struct = structs[-1]
+                        struct.entries[struct.key] = value
                         kind = KEY
                     elif kind == SET:
                         problem = self._sets[-1].check(base + pos, self._octets)
@@ -356,7 +387,7 @@ class ValueReader(OctetSource):
                 if not self._tail:
                     break
                 self._join()
-                data = self._data
+                data = octets = self._data
                 base = self._base
                 pos = 0
         except Wrong as wrong:

@@ -11,10 +11,13 @@ from hobgoblin.syrup._containers import LABEL
 __all__ = [
     "DIGITS",
     "DOUBLE",
+    "GLANCE_DIGITS",
     "HEADS",
     "NAN",
     "NO_HEADS",
     "NO_VALUE",
+    "POSITIONS",
+    "POSITION_DIGITS",
     "TOO_DEEP",
     "TOO_LONG",
     "TOO_MANY",
@@ -31,6 +34,22 @@ NAN: Final = b"\x7f\xf8\x00\x00\x00\x00\x00\x00"
 HEADS: Final = {b"%d'" % size: size + 3 for size in range(10, 100)}
 """How many octets a symbol takes, by its first three."""
 NO_HEADS: Final[dict[bytes, int]] = {}
+
+_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
+
+GLANCE_DIGITS: Final = 17 if _COMPILED else 4
+"""Numbers of so many digits are read one by one: as far as that is faster than to look for their end."""
+
+POSITION_DIGITS: Final = 15
+POSITIONS: Final = (
+    None
+    if _COMPILED  # then it is faster to go octet by octet
+    else re.compile(
+        rb"<(?:11'(?=desc:(?:export|answer)[0-9])|18'(?=desc:import-object[0-9])|19'(?=desc:import-promise[0-9]))"
+        rb"(desc:[a-z-]+)(0|[1-9][0-9]{0,14})\+>"
+    )
+)
+"""The descriptors that have nothing but a position."""
 
 TOO_MANY: Final = "the message holds more values than the limit"
 TOO_DEEP: Final = "the message is nested deeper than the limit"

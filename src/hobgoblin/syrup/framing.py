@@ -12,7 +12,6 @@ from typing import Protocol, assert_never
 
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors
-from hobgoblin.syrup._tokens import DIGITS
 from hobgoblin.syrup.decoder import Decoder
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
@@ -90,23 +89,32 @@ class PrefixedDecoder(Decoder):
                 return False
         elif self._tail:
             self._join()
+        data = self._data
         start = self._pos
-        head = self._data[start : start + self._length_digits + 1]
         place = self._base + start
-        found = DIGITS.match(head)
-        if found is None:
+        most = start + self._length_digits
+        size = 0
+        here = start
+        while here < len(data) and here <= most:
+            octet = data[here]
+            if octet < 0x30 or octet > 0x39:
+                break
+            size = size * 10 + octet - 0x30
+            here += 1
+            if size > self._message_octets:
+                break
+        if here == start:
             raise SyrupError("a frame begins with its length", offset=place)
-        size = found.end()
-        if head[0] == 0x30:
+        if data[start] == 0x30:
             raise SyrupError("a frame's length is zero or begins with one", offset=place)
-        if size > self._length_digits or int(head[:size]) > self._message_octets:
+        if here > most or size > self._message_octets:
             raise SyrupError("the frame is larger than the limit", offset=place)
-        if size == len(head):
+        if here == len(data):
             return False
-        if head[size] != 0x3A:
-            raise SyrupError("a frame's length ends with ':'", offset=place + size)
-        self._pos = start + size + 1
-        self._stop = place + size + 1 + int(head[:size])
+        if data[here] != 0x3A:
+            raise SyrupError("a frame's length ends with ':'", offset=self._base + here)
+        self._pos = here + 1
+        self._stop = place + (here + 1 - start) + size
         return True
 
     def _end(self, place: int, stop: int) -> None:

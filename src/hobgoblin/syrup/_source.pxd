@@ -1,0 +1,16 @@
+cdef class OctetSource:
+    cdef public Py_ssize_t _base, _pos
+    cdef Py_ssize_t _kept_base, _need, _run, _run_most
+    cdef public bytes _data
+    cdef bint _keeping
+    cdef object _kept
+    cdef bytearray _tail
+
+    cpdef _append(self, bytes octets)
+    cpdef bint _refill(self) except *
+    cpdef _join(self)
+    cpdef _wait(self, Py_ssize_t need, Py_ssize_t run, Py_ssize_t run_most)
+    cpdef _drop(self)
+    cpdef _keep(self, Py_ssize_t place)
+    cpdef _forget(self)
+    cpdef _clear(self)

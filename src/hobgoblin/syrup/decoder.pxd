@@ -1,0 +1,9 @@
+from hobgoblin.syrup._reader cimport ValueReader
+
+
+cdef class Decoder(ValueReader):
+    cdef public object _failure
+
+    cpdef feed(self, object data)
+    cpdef object next(self)
+    cpdef _die(self, object failure)

@@ -1,0 +1,19 @@
+cimport cython
+
+from hobgoblin.syrup.decoder cimport Decoder
+
+
+cdef class RawDecoder(Decoder):
+    pass
+
+
+cdef class PrefixedDecoder(Decoder):
+    @cython.locals(
+        data=bytes, start=Py_ssize_t, place=Py_ssize_t, most=Py_ssize_t, size=Py_ssize_t,
+        here=Py_ssize_t, octet=int,
+    )
+    cpdef bint _begin(self) except *
+
+
+cdef class MessageDecoder(Decoder):
+    cdef object _sizes
