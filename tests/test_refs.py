@@ -200,8 +200,12 @@ def test_every_operator_of_python_is_refused(kind: str) -> None:
         assert len(specials) > 40
         for name in specials - ({"__getitem__"} if kind == "promise" else set()):
             refused = getattr(type(ref), name)
-            with pytest.raises(TypeError, match="await"):
-                refused(ref)
+            answers: list[str] = []
+            for operands in range(3):  # one of these is what it takes
+                with pytest.raises(TypeError) as caught:
+                    refused(ref, *[None] * operands)
+                answers.append(str(caught.value))
+            assert any("await" in answer for answer in answers), answers
             assert refused.__name__ == name
 
     in_vat(main)
@@ -415,7 +419,7 @@ def test_nothing_leads_back_from_a_reference_but_a_send() -> None:
         assert fake != ref
         await fake.touch()
         assert await ref.touch() == 1
-        for bare in (Ref(), object.__new__(Promise)):
+        for bare in (Ref(), Promise.__new__(Promise)):
             with pytest.raises((NotImplementedError, AttributeError)):
                 bare.touch()
         with pytest.raises(NotImplementedError):

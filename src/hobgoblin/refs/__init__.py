@@ -42,6 +42,7 @@ from hobgoblin.refs.contracts import (
     current_home,
 )
 from hobgoblin.refs.message import (
+    CALLER,
     Message,
     call_site,
     not_a_target,
@@ -63,6 +64,7 @@ from hobgoblin.refs.selection import Selection
 
 __all__ = [
     "BROKEN",
+    "CALLER",
     "FOLLOWING",
     "FULFILLED",
     "PENDING",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hobgoblin.errors import NotATarget
 from hobgoblin.refs.contracts import Cause, Home, Site
@@ -12,6 +12,12 @@ from hobgoblin.values import Keyword, Symbol
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
     from hobgoblin.refs.reference import Ref
+
+
+_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
+
+CALLER: Final = 0 if _COMPILED else 1
+"""How many frames lie between a function of these modules and its caller: compiled ones have none."""
 
 
 class Message:
@@ -105,7 +111,7 @@ def not_a_target(value: object) -> NotATarget:
 def call_site(depth: int, called: Symbol | str | None = None) -> Site | None:
     """Return where the caller's caller stands; ``depth`` frames above this function's caller."""
     try:
-        frame = sys._getframe(depth + 1)
+        frame = sys._getframe(depth + CALLER)
     except ValueError:
         return None  # called by no Python code: a thread that runs nothing but this send
     return (frame.f_code, frame.f_lineno, called)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, final, overload
 
 from hobgoblin.errors import PromiseCycle, Refused
@@ -21,7 +21,7 @@ from hobgoblin.refs.contracts import (
     Site,
     current_home,
 )
-from hobgoblin.refs.message import Message, call_site
+from hobgoblin.refs.message import CALLER, Message, call_site
 from hobgoblin.refs.reference import Ref
 from hobgoblin.refs.selection import selector_of
 
@@ -78,6 +78,8 @@ class Promise(Ref, Generic[T_co]):
         "_used",
         "_value",
     )
+
+    __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, home: Home, site: Site | None = None) -> None:
         self._at: Home = home
@@ -151,7 +153,7 @@ class Promise(Ref, Generic[T_co]):
             IndexError: the key is an integer below 0, or too large for any list.
             NotPassable: the key is text that can't be written.
         """
-        return (current_home.get() or self._at).select(self, selector_of(key), False, call_site(1))
+        return (current_home.get() or self._at).select(self, selector_of(key), False, call_site(CALLER))
 
     def _excuse(self) -> Promise[T_co]:
         """Report nothing if this breaks and nobody looks: its failure is told elsewhere. Return self."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from hobgoblin.refs.contracts import Home, Sink, current_home
-from hobgoblin.refs.message import Message, call_site, verb_of, with_keywords
+from hobgoblin.refs.inert import Inert
+from hobgoblin.refs.message import CALLER, Message, call_site, verb_of, with_keywords
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
@@ -16,20 +17,12 @@ if TYPE_CHECKING:
 _ADVICE = "a reference has no behaviour of its own: `await` it, call a method on it, or pass it on"
 
 
-def _refuse(name: str) -> Callable[..., NoReturn]:
-    def refuse(self: Ref, *args: object) -> NoReturn:
-        raise TypeError(f"{name} is not possible on {self!r}: {_ADVICE}")
-
-    refuse.__name__ = name
-    return refuse
-
-
 # What asyncio calls on whatever it takes for a future. Sent to an object instead, `asyncio.wait` would
 # hang. An object that does have such a method is reached with ``send(ref, Symbol("get-loop"))``.
 _OF_FUTURES: Final = frozenset({"add_done_callback", "remove_done_callback", "get_loop"})
 
 
-class Ref:
+class Ref(Inert):
     """A reference to an object, here or far away. Made only by vats and sessions.
 
     ``ref.method(…)`` sends a message and returns a promise at once; ``ref(…)`` sends without a
@@ -42,6 +35,9 @@ class Ref:
     @property
     def _home(self) -> Home:
         raise NotImplementedError
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise TypeError(f"{name} is not possible on {self!r}: {_ADVICE}")
 
     def _accept(self, message: Message) -> None:
         raise NotImplementedError
@@ -63,7 +59,7 @@ class Ref:
     def __call__(self, *args: object, **kwargs: object) -> Promise[Any]:
         if kwargs:
             args = with_keywords(args, kwargs)
-        return (current_home.get() or self._home).send(self, args, call_site(1))
+        return (current_home.get() or self._home).send(self, args, call_site(CALLER))
 
     def __await__(self) -> Generator[Any, None, Any]:
         # A reference is its own resolution: there is nothing to wait for. In a method of an actor
@@ -82,26 +78,13 @@ class Ref:
         return format(repr(self), spec)
 
 
-# Not here: __array_interface__ and its kin. Without them numpy asks for __array__, and is refused.
-_REFUSED = (
-    "lt le gt ge bool len length_hint iter next reversed contains getitem setitem delitem missing "
-    "index int float complex bytes buffer trunc round floor ceil "
-    "neg pos abs invert add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul "
-    "truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod imod divmod rdivmod "
-    "pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand xor rxor ixor or ror ior "
-    "enter exit aenter aexit aiter anext copy deepcopy reduce reduce_ex getstate setstate getnewargs "
-    "getnewargs_ex fspath array array_ufunc array_function release_buffer dlpack"
-)
-
-for _name in _REFUSED.split():
-    setattr(Ref, f"__{_name}__", _refuse(f"__{_name}__"))
-
-
 @final
-class BoundSend:
+class BoundSend(Inert):
     """``ref.method``: a send that lacks its arguments. Call it, or give it to a verb such as `near`."""
 
     __slots__ = ("_name", "_target")
+
+    __hash__ = object.__hash__
 
     def __init__(self, target: Ref, name: str) -> None:
         self._target = target
@@ -113,7 +96,7 @@ class BoundSend:
         target = self._target
         home = current_home.get() or target._home
         verb = verb_of(self._name)
-        return home.send(target, (verb, *args), call_site(1, verb))
+        return home.send(target, (verb, *args), call_site(CALLER, verb))
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{name} can't be reached through {self!r}: {self._advice()}")
@@ -124,36 +107,38 @@ class BoundSend:
     def __repr__(self) -> str:
         return f"<{self._name} of {self._target!r}>"
 
-    def _advice(self) -> str:
-        return f"a method has no behaviour of its own: call it first, as in `ref.{self._name}(…)`"
+    # All six comparisons: a class that has some of them and is compiled inherits none of the others.
 
+    def __lt__(self, other: object) -> NoReturn:
+        self._refuse("__lt__")
 
-def _refuse_bound(name: str) -> Callable[..., NoReturn]:
-    def refuse(self: BoundSend, *args: object) -> NoReturn:
-        raise TypeError(f"{name} is not possible on {self!r}: {self._advice()}")
+    def __le__(self, other: object) -> NoReturn:
+        self._refuse("__le__")
 
-    refuse.__name__ = name
-    return refuse
+    def __gt__(self, other: object) -> NoReturn:
+        self._refuse("__gt__")
 
+    def __ge__(self, other: object) -> NoReturn:
+        self._refuse("__ge__")
 
-def _compare_bound(name: str) -> Callable[[BoundSend, object], Any]:
-    refuse = _refuse_bound(name)
+    def __eq__(self, other: object) -> Any:
+        return self._compare("__eq__", other)
 
-    def compare(self: BoundSend, other: object) -> Any:
+    def __ne__(self, other: object) -> Any:
+        return self._compare("__ne__", other)
+
+    def _compare(self, name: str, other: object) -> Any:
         # ``ref.size == 5`` is a mistake. To look for a function among callbacks, of which this is
         # one, is none: asyncio does so.
         if callable(other) and not isinstance(other, Ref | BoundSend | type):
             return NotImplemented
-        return refuse(self, other)
+        return self._refuse(name)
 
-    compare.__name__ = name
-    return compare
+    def _refuse(self, name: str) -> NoReturn:
+        raise TypeError(f"{name} is not possible on {self!r}: {self._advice()}")
 
-
-for _name in _REFUSED.split():
-    setattr(BoundSend, f"__{_name}__", _refuse_bound(f"__{_name}__"))
-for _name in ("__eq__", "__ne__"):
-    setattr(BoundSend, _name, _compare_bound(_name))  # set from here, they leave __hash__ in place
+    def _advice(self) -> str:
+        return f"a method has no behaviour of its own: call it first, as in `ref.{self._name}(…)`"
 
 
 @final

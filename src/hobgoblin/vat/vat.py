@@ -25,6 +25,7 @@ from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
 from hobgoblin.refs import (
+    CALLER,
     BoundSend,
     LocalRef,
     Message,
@@ -185,7 +186,7 @@ class Vat:
         from within a turn, it happens only if that turn commits.
         """
         name = str(getattr(function, "__name__", "run"))
-        answer: Promise[Any] = Promise(self, call_site(1, name))
+        answer: Promise[Any] = Promise(self, call_site(CALLER, name))
         thunk = Thunk(self, lambda: function(*args, **kwargs), answer, name)
         other = _open_turn()
         if other is not None:

@@ -1,0 +1,31 @@
+from hobgoblin.refs.inert cimport Inert
+from hobgoblin.refs.message cimport Message, call_site, verb_of
+
+cdef Py_ssize_t CALLER
+cdef object current_home
+
+
+cdef class Ref(Inert):
+    cdef object __weakref__
+
+    cpdef _accept(self, Message message)
+    cpdef _room(self, object done)
+
+
+cdef class BoundSend(Inert):
+    cdef public object _target
+    cdef public str _name
+
+
+cdef class LocalRef(Ref):
+    cdef public object _vat, _behaviour
+
+    cpdef _accept(self, Message message)
+
+
+cdef class RemoteRef(Ref):
+    cdef public object _sink
+    cdef public object _pos
+
+    cpdef _accept(self, Message message)
+    cpdef _room(self, object done)

@@ -1,0 +1,18 @@
+cdef class Tagged:
+    cdef readonly object tag, value
+
+
+cdef class ErrorValue:
+    cdef readonly object message
+
+
+cdef class Keyword:
+    cdef readonly object name
+
+
+cdef class Record:
+    cdef readonly object label, fields
+
+
+cdef class SyrupSet:
+    cdef readonly object items
