@@ -278,6 +278,20 @@ def test_a_promise_is_never_identical_with_what_it_resolves_to() -> None:
     run(main)
 
 
+def test_a_promise_for_a_remote_object_keeps_its_value_when_the_session_ends() -> None:
+    async def main(_: Vat) -> None:
+        network = netlayers.MemoryNetwork()
+        async with Peer(netlayers.Memory(network, "a")) as a, Peer(netlayers.Memory(network, "b")) as b:
+            promise = b.enliven(a.publish(a.spawn(Log)), Log)
+            log = await promise
+            await a.close()
+            with pytest.raises(hob.SessionSevered):
+                await promise.get()
+            assert await promise is log
+
+    run(main)
+
+
 def test_identity_outlives_what_an_object_becomes() -> None:
     async def main(vat: Vat) -> None:
         def grow() -> None:
