@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from contextlib import suppress
+from random import Random
 from typing import Any, assert_type
 
 import pytest
@@ -516,3 +518,93 @@ class TestKeepingNothing:
             assert gone() is None  # no cycle holds it
 
         run(main)
+
+
+class Cell(Actor):
+    """An object whose turns do a bit of everything, with its state in plain sight."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    @method
+    def put(self, name: str, value: int) -> None:
+        setattr(self, name, value)
+
+    @method
+    def drop(self, name: str) -> None:
+        if name in self.__dict__:
+            delattr(self, name)
+
+    @method
+    def turn_into(self, value: int) -> None:
+        self.put_here("value", -1)
+        become(Cell, value)
+
+    def put_here(self, name: str, value: int) -> None:
+        setattr(self, name, value)
+
+    @method
+    def fail(self, name: str, other: Cell) -> None:
+        setattr(self, name, -2)
+        near(other.put)(name, -2)
+        become(Cell, -2)
+        raise KeyError
+
+    @method
+    def try_and_keep(self, name: str, other: Cell, value: int) -> None:
+        with suppress(KeyError):
+            near(other.fail)(name, other)
+        setattr(self, name, value)
+
+    @method
+    async def slowly(self, name: str, value: int) -> None:
+        setattr(self, name, value)
+        await asyncio.sleep(0)
+        setattr(self, name, value + 1)
+
+    @method
+    def state(self) -> dict[str, int]:
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_moment_is_as_it_was(run: Any, seed: int) -> None:
+    """Against what the objects have said at that moment themselves."""
+
+    async def main(vat: Vat) -> None:
+        rng = Random(seed)
+        cells = [vat.spawn(Cell, n) for n in range(3)]
+        with vat.record(turns=1000) as history:
+            moments: list[tuple[Snapshot, list[Cell], list[Any]]] = []
+            for _ in range(40):
+                moment = history.now()
+                moments.append((moment, list(cells), [await cell.state() for cell in cells]))
+                cell, other = rng.choice(cells), rng.choice(cells)
+                name, value = rng.choice(["value", "a", "b"]), rng.randrange(100)
+                with suppress(KeyError):
+                    match rng.randrange(7):
+                        case 0:
+                            await cell.put(name, value)
+                        case 1:
+                            await cell.drop(name)
+                        case 2:
+                            await cell.turn_into(value)
+                        case 3:
+                            await cell.fail(name, other)
+                        case 4:
+                            await cell.try_and_keep(name, other, value)
+                        case 5:
+                            await cell.slowly(name, value)
+                        case _:
+                            cells.append(vat.spawn(Cell, value))
+                if rng.random() < 0.3:
+                    spoil = rng.choice(moments)
+                    with suppress(NoSuchMoment, KeyError):
+                        spoil[0].run(lambda cell=cell, other=other: near(cell.fail)("a", other))
+            for moment, then, states in rng.sample(moments, len(moments)):
+                assert [moment.peek(cell.state)() for cell in then] == states
+                for later in cells[len(then) :]:
+                    with pytest.raises(NoSuchMoment):
+                        moment.peek(later.state)()
+
+    run(main)

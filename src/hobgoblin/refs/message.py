@@ -60,7 +60,10 @@ class Message:
 
     def asked_for(self, answer: Promise[Any]) -> Message:
         """Return this message with another answer."""
-        return Message(self.target, self.args, answer, self.home, self.site)
+        other = Message(self.target, self.args, answer, self.home, self.site)
+        if hasattr(self, "cause"):
+            other.cause = self.cause
+        return other
 
     def find(self, value: object) -> object:
         """Return what the answer becomes if the target is ``value``, which a `Selection` looks into.
