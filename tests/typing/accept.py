@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, assert_type
 
 from hobgoblin.loops import VatThread, spawn_vat
@@ -29,6 +30,7 @@ from hobgoblin.vat import (
     timeout,
     untag,
 )
+from hobgoblin.workers import blocking_call, blocking_call_in
 
 
 class Car(Actor):
@@ -251,6 +253,11 @@ async def main(factory: Factory, door: Door) -> None:
     with vat.record(turns=10) as history:
         assert_type(history.before(history.turns[0]).peek(car.doors)(), int)
         assert_type(history.errors()[0].error, str | None)
+    assert_type(blocking_call(double, 1), Promise[int])
+    assert_type(await blocking_call(double, x=1), int)
+    assert_type(blocking_call(make, "Fork"), Car)
+    with ProcessPoolExecutor() as pool:
+        assert_type(await blocking_call_in(pool, double, 1), int)
     assert_type(vat.snapshot().peek(car.me)(), Car)
     assert_type(vat.snapshot().run(double, 1), int)
     assert_type(vat.snapshot().run(slow_double, 1), int)

@@ -11,6 +11,7 @@ from typing import Any, assert_type
 
 import pytest
 
+from hobgoblin import actors
 from hobgoblin.blocking import result
 from hobgoblin.errors import HobgoblinError, NoSuchMethod, NoSuchMoment, NotInVat, NotNear, Refused
 from hobgoblin.loops import VatThread, spawn_vat
@@ -407,6 +408,24 @@ class TestHistory:
                 [asked] = here.turns
                 assert there.turns[0].cause == (asked.vat, asked.number)
                 assert there.trace(there.turns[1]) == (there.turns[1], there.turns[0])
+
+        run(main)
+
+    def test_causes_lead_through_forwarders(self, run: Any) -> None:
+        async def main(vat: Vat) -> None:
+            account = vat.spawn(Account)
+            await account.get()
+            lent, _ = await vat.run(actors.membrane, account)
+            shown = actors.facet(lent, Account)
+            with vat.record() as history:
+
+                def turn() -> Any:
+                    return shown.deposit(1)
+
+                assert await vat.run(turn) == 1
+            asked = history.turns[0]
+            [called] = [turn for turn in history.turns if turn.method == "deposit"]
+            assert called.cause == (asked.vat, asked.number)
 
         run(main)
 
