@@ -27,6 +27,7 @@ from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 from hobgoblin.vat import Vat
+from hobgoblin.wire import TODAY, Wire, wire_of
 
 __all__ = ["Receiver", "attach", "connect", "disconnect"]
 
@@ -46,6 +47,7 @@ def connect(
     limits: Limits = DEFAULT_LIMITS,
     on_severed: Callable[[], object] | None = None,
     tap: Tap | None = None,
+    wire: Wire | str = TODAY,
 ) -> Promise[Any]:
     """Speak CapTP over a stream of bytes; return a promise for the other side's bootstrap object.
 
@@ -62,9 +64,13 @@ def connect(
         limits: what is accepted from the other side.
         on_severed: called once when the session has ended.
         tap: sees all the bytes.
+        wire: how messages look, here and there: one of the `hobgoblin.wire.WIRES`, by name, or one
+            of your own.
 
     Raises:
-        TypeError: ``reader`` and ``writer`` are no such pair, or ``bootstrap`` can be no object.
+        TypeError: ``reader`` and ``writer`` are no such pair, or ``bootstrap`` can be no object; or
+            ``wire`` is neither a `Wire` nor a name.
+        ValueError: there is no such wire.
     """
     asynchronous = isinstance(reader, asyncio.StreamReader)
     if asynchronous != isinstance(writer, asyncio.StreamWriter):
@@ -77,13 +83,14 @@ def connect(
             "connect() takes a socket, or a reader and a writer: "
             f"it needs a writer beside this {type(reader).__name__}"
         )
+    spoken = wire_of(wire)
     vat = vat if vat is not None else _default_vat()
     offered = _offered(vat, bootstrap)
     remote: Promise[Any] = Promise(vat)
     remote._excuse()
 
     def open_channel() -> Coroutine[Any, Any, object] | None:
-        connection = _connection(vat, remote, offered, framing, limits, on_severed, tap)
+        connection = _connection(vat, remote, offered, framing, limits, on_severed, tap, spoken)
         if isinstance(reader, socket.socket):
             return wrap_socket(reader, connection)
         if isinstance(reader, asyncio.StreamReader):
@@ -106,6 +113,7 @@ def attach(
     *,
     limits: Limits = DEFAULT_LIMITS,
     on_severed: Callable[[], object] | None = None,
+    wire: Wire | str = TODAY,
 ) -> tuple[Receiver, Promise[Any]]:
     """Speak CapTP over a channel that keeps messages apart, such as a queue or a WebSocket.
 
@@ -116,18 +124,23 @@ def attach(
         bootstrap: as for `connect`.
         limits: what is accepted from the other side.
         on_severed: called once when the session has ended.
+        wire: as for `connect`.
 
     Returns:
         What takes the messages of the other side, from any thread, and a promise for the other
         side's bootstrap object.
+
+    Raises:
+        TypeError, ValueError: there is no such ``wire``, or ``bootstrap`` can be no object.
     """
+    spoken = wire_of(wire)
     offered = _offered(vat, bootstrap)
     remote: Promise[Any] = Promise(vat)
     remote._excuse()
     receiver = Receiver(vat, send_to_remote)
 
     def open_channel() -> None:
-        receiver._open(_connection(vat, remote, offered, Framing.MESSAGE, limits, on_severed, None))
+        receiver._open(_connection(vat, remote, offered, Framing.MESSAGE, limits, on_severed, None, spoken))
 
     vat.host.post(open_channel)
     return receiver, remote
@@ -233,6 +246,7 @@ def _connection(
     limits: Limits,
     on_severed: Callable[[], object] | None,
     tap: Tap | None,
+    wire: Wire,
 ) -> Connection:
     """Return a connection for a channel to come, at the end of which ``remote`` is to be."""
     connection = _connections[remote] = Connection(
@@ -244,6 +258,7 @@ def _connection(
         limits=limits,
         on_severed=lambda connection: _tell(on_severed),
         tap=tap,
+        wire=wire,
     )
     connection.remote_bootstrap._listen_here(Follower(remote))
     return connection
