@@ -26,6 +26,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     4.0: ("captp", "vat"),
     5.0: ("sturdyrefs", "loops", "failures", "actors", "workers"),
     6.0: ("netlayers",),
+    6.02: ("passages",),
     6.05: ("inflow", "reports", "taps", "publishing"),
     6.1: ("connection",),
     6.15: (

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Final, Protocol, final
 
@@ -50,9 +50,10 @@ from hobgoblin.errors import NotPassable, Refused, SessionFull, SessionSevered
 from hobgoblin.failures import Failures, received_reason
 from hobgoblin.inflow import Inflow
 from hobgoblin.locators import PeerLocator
-from hobgoblin.loops import LoopHost, host_of
+from hobgoblin.loops import host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
+from hobgoblin.passages import TOO_MUCH, Origin, Passage
 from hobgoblin.refs import (
     BROKEN,
     FULFILLED,
@@ -110,7 +111,7 @@ class Introducer(Protocol):
 
 
 @final
-class Connection:
+class Connection(Origin):
     """The handler of one channel and the sink of the references that came over it.
 
     Args:
@@ -154,7 +155,7 @@ class Connection:
     ) -> None:
         self._vat = vat
         self._loop = asyncio.get_running_loop()
-        self._host: LoopHost = host_of(self._loop)
+        super().__init__(host_of(self._loop), limits)
         self._on_opened = on_opened
         self._on_severed = on_severed
         self._introducer = introducer
@@ -314,6 +315,11 @@ class Connection:
         self._host.post(self._deliver, message)
 
     def listen(self, promise: Promise[Any]) -> None:
+        first = promise._listeners[0] if promise._listeners else None
+        if type(first) is Report and first.connection is not self and self.session.state is SessionState.OPEN:
+            passage = Passage(first.connection, first.ticket)
+            if not self.session.relays.listen(promise, first.connection.who, passage):
+                first.connection.exceed(TOO_MUCH)
         try:
             self.session.listen(promise)
         except SessionSevered:
@@ -369,8 +375,11 @@ class Connection:
             self._delivering = False
 
     def _deliver_one(self, message: Message) -> None:
+        passage = message.ticket
         try:
-            if isinstance(message, Selection):
+            if passage is not None and type(passage) is Passage:
+                self._pass_on(message, passage)
+            elif isinstance(message, Selection):
                 self.session.select(message.target, message.selector, message.untag, message.answer)
                 self._flush_soon()
             else:
@@ -388,7 +397,35 @@ class Connection:
             if args == message.args:
                 message.fail(error)
             else:
-                self._deliver_one(Message(message.target, args, message.answer, message.home, message.site))
+                again = Message(message.target, args, message.answer, message.home, message.site, passage)
+                self._deliver_one(again)
+
+    def _pass_on(self, message: Message, passage: Passage) -> None:
+        """Write a message of another peer, as a question also if nobody has asked: then it can be counted."""
+        origin = passage.origin
+        answer = message.answer
+        if origin.exceeded:
+            if answer is not None:
+                message.fail(SessionFull(TOO_MUCH))
+            return
+        relays = self.session.relays
+        self._writing_for = origin.who
+        try:
+            asked = Promise[Any](self._vat)._excuse() if answer is None else answer
+            relays.deliver(message, asked, origin.who, passage)
+        except SessionFull:
+            if answer is not None or not relays.hogs(origin.who):
+                raise
+            origin.exceed(TOO_MUCH)
+            return
+        except BaseException:
+            self._deposits.clear()
+            raise
+        finally:
+            self._writing_for = None
+        if self._deposits:
+            self._make_deposits()
+        self._flush_soon()
 
     def _write(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
         try:
@@ -400,12 +437,18 @@ class Connection:
             self._make_deposits()
         self._flush_soon()
 
-    def _write_to_resolver(self, resolver: Ref, verb: object, value: object) -> None:
+    def _write_to_resolver(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
+        self._writing_for = who
         try:
-            self.session.tell(resolver, verb, value)
+            if who is None:
+                self.session.tell(resolver, verb, value)
+            else:
+                self.session.relays.tell(resolver, verb, value, who)
         except BaseException:
             self._deposits.clear()
             raise
+        finally:
+            self._writing_for = None
         if self._deposits:
             self._make_deposits()
         self._sent_unasked()
@@ -457,13 +500,16 @@ class Connection:
 
     def _delivered(self, event: Delivered) -> None:
         answer = event.answer
-        if answer is None:
-            message = Message(event.target, event.args, None, self._vat, None, event.ticket, event.waits)
-        else:
+        target: object = event.target
+        ticket: object = event.ticket
+        if answer is not None:
             answer._listen_here(Report(self, event.resolver, event.ticket))
-            message = Message(event.target, event.args, answer, self._vat, None, None, event.waits)
+            ticket = None
+        if type(target) is not LocalRef or not isinstance(target._vat, Vat):
+            ticket = Passage(self, ticket)
+        message = Message(event.target, event.args, answer, self._vat, None, ticket, event.waits)
         message.dispatch()
-        target: object = message.target
+        target = message.target
         if isinstance(target, Promise) and target._state == FULFILLED:
             target = target._value  # it has gone to another thread
         # The home of a reference that was revoked is no vat, and keeps nothing.
@@ -481,7 +527,7 @@ class Connection:
         # Not listened to: if the receiver is at another peer, the part would cross for nobody.
         event.answer._heard = True
         selection = Selection(event.receiver, event.selector, event.untag, event.answer, self._vat, None)
-        selection.ticket = event.ticket
+        selection.ticket = Passage(self, event.ticket)
         if type(event.receiver) is Promise:
             selection.dispatch()
         else:
@@ -560,20 +606,22 @@ class Connection:
 
     def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
         """Tell ``resolver`` how a promise has settled; log what went wrong in our own code."""
+        route = promise._route
+        who = route.who if type(route) is Connection and route is not self else None
         if promise._state == BROKEN:
             reason = self._failures.reason(promise._value)
             if resolver is not None:
-                self.tell(resolver, BREAK, reason)
+                self.tell(resolver, BREAK, reason, who)
         elif resolver is not None:
-            self.tell(resolver, FULFILL, promise._value)
+            self.tell(resolver, FULFILL, promise._value, who)
 
-    def tell(self, resolver: Ref, verb: object, value: object) -> None:
-        """Send a resolver of the peer its one message."""
+    def tell(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
+        """Send a resolver of the peer its one message; ``who`` is another peer that has said so."""
         if self.session.state is not SessionState.OPEN:
             return
         try:
-            self._write_to_resolver(resolver, verb, value)
-        except NotPassable as error:
+            self._write_to_resolver(resolver, verb, value, who)
+        except (NotPassable, SessionFull) as error:
             with suppress(NotPassable):
                 self._write_to_resolver(resolver, BREAK, self._failures.reason(error))
 

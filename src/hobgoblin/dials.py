@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Hashable
 from typing import Any, final
 
 from hobgoblin.connection import Connection
@@ -17,7 +19,7 @@ __all__ = ["Dial", "Withdrawal"]
 class Dial:
     """A peer that is being dialled, and the promise for its bootstrap object."""
 
-    __slots__ = ("connection", "crossed", "locator", "pending", "redials")
+    __slots__ = ("connection", "crossed", "gifter", "locator", "pending", "redials", "task", "who")
 
     def __init__(self, locator: PeerLocator, pending: Promise[Any]) -> None:
         self.locator = locator
@@ -26,6 +28,11 @@ class Dial:
         # We gave up our own connection for one that the other peer has opened.
         self.crossed = False
         self.redials = 0
+        self.task: asyncio.Task[None] | None = None
+        # On whose account it is, if it is for a hand-off; and which session that came over, unless
+        # somebody else has come to wait for it.
+        self.who: Hashable = None
+        self.gifter: Connection | None = None
 
 
 @final

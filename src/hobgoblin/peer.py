@@ -13,6 +13,7 @@ from hobgoblin.captp import SessionState
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import sign_give
 from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
+from hobgoblin.captp.shares import Share
 from hobgoblin.connection import Connection
 from hobgoblin.crypto import Entropy, PublicKey, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
@@ -44,11 +45,18 @@ A = TypeVar("A", bound=Actor)
 FETCH: Final = Symbol("fetch")
 
 MAX_DIALS: Final = 64
-"""Peers that are being dialled at a time before hand-offs are refused; what you `enliven` is dialled."""
+"""Peers that are being dialled at a time before hand-offs are refused, with a share for each gifter.
+
+One alone gets half. What you `enliven` yourself is always dialled.
+"""
 
 EXPIRY_SECONDS: Final = 60.0
 """How long after its time a swiss number may keep its object, when the clock was set or the machine slept."""
 
+GONE: Final = "gifters that have gone"
+"""Who has the share of their dials."""
+
+NOT_NEEDED: Final = "nobody needs this session any more"
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
 OTHER_TRANSPORT: Final = "a location of another transport than that of the channel"
 UNPROVED: Final = "the netlayer was to prove who this is, and has not"
@@ -135,6 +143,7 @@ class Peer(Publisher):
         # which nobody is reached.
         self._sessions: dict[Connection, PeerSession] = {}
         self._dials: dict[tuple[str, str], Dial] = {}
+        self._dial_share = Share(MAX_DIALS)
         self._desks: dict[Connection, GiftDesk] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._unopened: dict[Connection, None] = {}
@@ -303,6 +312,7 @@ class Peer(Publisher):
         )
         self._unopened[connection] = None
         self._desks[connection] = desk
+        connection.session.kept = desk.counts
         return connection
 
     def _settings_of(self, locator: PeerLocator) -> PeerSettings | None:
@@ -315,7 +325,7 @@ class Peer(Publisher):
             logger.exception("settings failed; %r is spoken to like the others", locator)
             return None
 
-    def _reach(self, locator: PeerLocator, bootstrap: Promise[Any]) -> None:
+    def _reach(self, locator: PeerLocator, bootstrap: Promise[Any], gifter: Connection | None = None) -> None:
         """Resolve ``bootstrap`` to the other peer's, over the session there is or a new one."""
         connection = self._connections.get(locator.identity)
         if connection is not None:
@@ -325,7 +335,13 @@ class Peer(Publisher):
         if dial is None:
             dial = self._dials[locator.identity] = Dial(locator, Promise(self.vat))
             dial.pending._excuse()
+            dial.gifter = gifter
+            if gifter is not None:
+                dial.who = gifter.who
+                self._dial_share.take(dial.who)
             self._start_dial(dial)
+        elif dial.gifter is not gifter:
+            dial.gifter = None
         bootstrap._resolve_here(dial.pending)
 
     def _start_dial(self, dial: Dial) -> None:
@@ -334,6 +350,7 @@ class Peer(Publisher):
         else:
             task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks[task] = None
+            dial.task = task
             task.add_done_callback(self._tasks.pop)
 
     async def _dial(self, dial: Dial) -> None:
@@ -363,8 +380,32 @@ class Peer(Publisher):
 
     def _fail_dial(self, dial: Dial, error: Exception) -> None:
         if self._dials.get(dial.locator.identity) is dial:
-            del self._dials[dial.locator.identity]
+            self._end_dial(dial)
             dial.pending._break_here(error)
+
+    def _end_dial(self, dial: Dial) -> None:
+        del self._dials[dial.locator.identity]
+        if dial.who is not None:
+            self._dial_share.give_back(dial.who)
+
+    def _leave_dials(self, gifter: Connection) -> None:
+        """The session that certificates came over has ended. What they are for may still be had.
+
+        But so who comes back again and again would have all dials: those of all who have gone are no more
+        than one gifter may have.
+        """
+        for dial in self._dials.values():
+            if dial.gifter is gifter:
+                self._dial_share.give_back(dial.who)
+                dial.who = GONE
+                self._dial_share.take(dial.who)
+        left = [dial for dial in self._dials.values() if dial.who == GONE and dial.gifter is not None]
+        for dial in left[: max(0, len(left) - MAX_DIALS // 2)]:
+            self._fail_dial(dial, SessionSevered("the session with the gifter has ended"))
+            if dial.task is not None:
+                dial.task.cancel()
+            if dial.connection is not None:
+                dial.connection.close(NOT_NEEDED)
 
     def _opened(self, connection: Connection) -> None:
         session = connection.session
@@ -376,8 +417,9 @@ class Peer(Publisher):
         if not self._is_stranger(connection):
             identity = session.peer_location.identity
             self._connections[identity] = connection
-            dial = self._dials.pop(identity, None)
+            dial = self._dials.get(identity)
             if dial is not None:
+                self._end_dial(dial)
                 dial.pending._resolve_here(connection.remote_bootstrap)
         self._tell(opened)
 
@@ -386,6 +428,7 @@ class Peer(Publisher):
         if location is not None and self._connections.get(location.identity) is connection:
             del self._connections[location.identity]
         self._forget(connection)
+        self._leave_dials(connection)
         ended = self._sessions.pop(connection, None)
         if ended is not None:
             ended._end()
@@ -495,7 +538,7 @@ class Peer(Publisher):
         if not session.wire.signs_like(connection.session.wire):
             return None  # no certificate would pass: what is signed has other octets there
         netlayer = self._netlayers.get(location.transport)
-        if netlayer is None or not netlayer.locates(location):
+        if netlayer is None or not netlayer.locates(location) or not exporter.may_deposit(connection):
             return None
         gift_id = self._entropy(32)
         connection.deposit_later(exporter, gift_id, target)
@@ -526,13 +569,19 @@ class Peer(Publisher):
             return
         if not connected and not self._allows_dial(location):
             promise._break_here(Refused(f"this peer does not dial {location!r} for others"))
-        elif not connected and len(self._dials) >= MAX_DIALS:
-            promise._break_here(Refused(f"{MAX_DIALS} peers are being dialled already"))
+        elif not connected and not self._has_room_to_dial(location, connection):
+            dials = f"{len(self._dials)} peers are being dialled already"
+            promise._break_here(Refused(f"{dials}, and too many of them for this one"))
         else:
             gate: Promise[Any] = Promise(self.vat)
             gate._excuse()
-            self._reach(location, gate)
+            self._reach(location, gate, connection)
             gate._listen_here(Withdrawal(promise, certificate, connection.keys))
+
+    def _has_room_to_dial(self, location: PeerLocator, gifter: Connection) -> bool:
+        if location.identity in self._dials:
+            return True
+        return self._dial_share.room(gifter.who, len(self._dials)) > 0
 
     def _allows_dial(self, location: PeerLocator) -> bool:
         try:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, final
+from typing import Any, final
 
 from hobgoblin.captp import FULFILL
 from hobgoblin.captp.quotas import Ticket
-from hobgoblin.loops import LoopHost
-from hobgoblin.refs import PENDING, Promise, Ref, Reporter, Route
+from hobgoblin.passages import Origin
+from hobgoblin.refs import PENDING, Promise, Ref, Reporter
 
-__all__ = ["Report", "Reporting"]
-
-
-class Reporting(Route, Protocol):
-    """The connection that reports go out on."""
-
-    _host: LoopHost
-
-    def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
-        """Tell ``resolver`` how a promise has settled."""
-        ...
-
-    def tell(self, resolver: Ref, verb: object, value: object) -> None:
-        """Send a resolver of the peer its one message."""
-        ...
+__all__ = ["Report"]
 
 
 @final
@@ -32,7 +18,7 @@ class Report(Reporter):
 
     __slots__ = ("connection", "resolver", "ticket")
 
-    def __init__(self, connection: Reporting, resolver: Ref | None, ticket: Ticket | None) -> None:
+    def __init__(self, connection: Origin, resolver: Ref | None, ticket: Ticket | None) -> None:
         self.connection = connection
         self.resolver = resolver
         self.ticket = ticket
@@ -47,7 +33,8 @@ class Report(Reporter):
     def follows(self, root: Promise[Any]) -> bool:
         """The peer's own promise is as good an answer as what that will settle to."""
         connection = self.connection
-        if root._route is not connection or root._state != PENDING or not connection._host.here():
+        route: Any = root._route
+        if route is not connection or root._state != PENDING or not connection._host.here():
             return False
         self.tell(FULFILL, root)
         return True

@@ -60,7 +60,7 @@ from hobgoblin.errors import (
     VatStopped,
 )
 from hobgoblin.messages import ENCODERS, DescSigEnvelope
-from hobgoblin.peer import CROSSED_HELLOS, DUPLICATE, Peer
+from hobgoblin.peer import CROSSED_HELLOS, DUPLICATE, NOT_NEEDED, Peer
 from hobgoblin.refs import BROKEN, FULFILLED, PENDING, LocalRef, Promise, Ref, RemoteRef
 from hobgoblin.sturdyrefs import Bootstrap
 from hobgoblin.syrup import encode
@@ -71,7 +71,7 @@ OPEN, SEVERED = SessionState.OPEN, SessionState.SEVERED
 
 ENDINGS = (
     *("the peer closed the connection", "the peer has closed", "no hello in time"),
-    *("the vat has been stopped", CROSSED_HELLOS, DUPLICATE),
+    *("the vat has been stopped", CROSSED_HELLOS, DUPLICATE, NOT_NEEDED),
 )
 """Why a session of two honest peers may end."""
 

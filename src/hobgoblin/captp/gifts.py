@@ -68,6 +68,10 @@ class GiftTable:
     def __len__(self) -> int:
         return len(self._deposits) + len(self._requests)
 
+    def count(self, session: bytes) -> int:
+        """Return how many gifts wait that the peer of a session has deposited, and requests of it."""
+        return self._counts.get(session, 0)
+
     def session_opened(self, session: bytes, peer_key: PublicKey) -> None:
         """From now on the peer of this session may be a gifter and a receiver."""
         self._keys[session] = peer_key
@@ -252,6 +256,10 @@ class GiftDesk:
     def close(self) -> None:
         """The session has ended, or never came to be."""
         self._table.session_ended(self._session)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many gifts and requests of the peer wait, and how many hand-offs to us are under way."""
+        return self._table.count(self._session), len(self._expected)
 
     def deposit(self, gift_id: object, target: object) -> None:
         """Take a gift from the peer.

@@ -34,6 +34,7 @@ from hobgoblin.captp.events import (
 )
 from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.captp.quotas import Queues, Quota
+from hobgoblin.captp.relays import Relays
 from hobgoblin.captp.speaking import Speaker
 from hobgoblin.captp.stats import SessionState, Stats
 from hobgoblin.captp.texts import REASON_LENGTH, argument_path, printable
@@ -136,6 +137,8 @@ class Session(Speaker):
         self.peer_key: PublicKey | None = None
         self.session_id = b""
         self.severed_because: str | None = None
+        # How many gifts wait for the peer or were left by it, and how many hand-offs of it are under way.
+        self.kept: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self.abort_reason: str | None = None
         self._keys = keys
         self._sink = sink
@@ -154,6 +157,7 @@ class Session(Speaker):
         self._next_question = 1
         self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
         self._refused = 0
+        self._relays: Relays | None = None
         self._awaited = 0  # resolvers of ours that the peer has not used yet
         self._listeners = Quota("calls and listeners", limits.listeners)
         self._queues = Queues(
@@ -376,7 +380,7 @@ class Session(Speaker):
         try:
             self._say(resolver, (verb, value))
         except SessionFull as error:
-            self._overrun(str(error))
+            self.overrun(str(error))
         finally:
             self._exports.most = self._own_exports
         if self._unsent > self._most_unsent:
@@ -393,16 +397,25 @@ class Session(Speaker):
         """
         self._require_open()
         to = self._crossing.target(promise)
+        if self._relays is not None:
+            self._relays.asked(promise)
         self._exports.most = self._limits.exports
         try:
             self._send(self._octets.listen(to, self._exports.resolver(promise)))
             self._awaited += 1
         except SessionFull as error:
-            self._overrun(str(error))
+            self.overrun(str(error))
         finally:
             self._exports.most = self._own_exports
         if self._unsent > self._most_unsent:
             self._unread()
+
+    @property
+    def relays(self) -> Relays:
+        """What is passed on over this session for other peers."""
+        if self._relays is None:
+            self._relays = Relays(self)
+        return self._relays
 
     def abort(self, reason: str) -> None:
         """End the session and tell the peer why, in at most 200 characters. Idempotent."""
@@ -425,6 +438,8 @@ class Session(Speaker):
             len(self._listeners),
             *self._queues.sizes(),
             self._unsent,
+            *self.kept(),
+            0 if self._relays is None else len(self._relays),
             messages_received=self._received,
             messages_sent=self._sent,
             bytes_received=self._bytes_received,
@@ -441,6 +456,8 @@ class Session(Speaker):
         """Assert the invariants of the tables and of what is counted."""
         self._crossing.check()
         self._queues.check()
+        if self._relays is not None:
+            self._relays.check()
         assert 0 <= len(self._listeners) <= self._limits.listeners, "more listeners than the limit"
         assert self._unsent == sum(map(len, self._out)), "octets that wait are not counted"
         assert self._exports.most == self._own_exports, "own sends may take what is kept for answers"
@@ -574,7 +591,10 @@ class Session(Speaker):
         logger.warning("session with %s aborted, it broke the protocol: %s", self._who(), error)
         self.abort(reason)
 
-    def _overrun(self, reason: str) -> None:
+    def overrun(self, reason: str) -> None:
+        """End the session because its peer takes more than there is for it. Idempotent."""
+        if self._is_severed():
+            return
         logger.warning("session with %s aborted: %s", self._who(), reason)
         self.abort(reason)
 
@@ -582,7 +602,7 @@ class Session(Speaker):
         """Answers alone have come to be more than anybody should keep."""
         if not self._is_severed():
             self._discard_output()
-            self._overrun("the peer does not read what is sent to it")
+            self.overrun("the peer does not read what is sent to it")
 
     def _discard_output(self) -> None:
         self._out.clear()
@@ -596,6 +616,8 @@ class Session(Speaker):
         self.state = SessionState.SEVERED
         self.severed_because = reason
         self._deadline = None
+        if self._relays is not None:
+            self._relays.clear()
         # A reference that somebody still holds keeps the session, but not half a message.
         self._decoder = self._codec.open_decoder(Framing.RAW)
         self._events.append(Severed(reason, tuple(self._crossing.clear()), self.abort_reason))

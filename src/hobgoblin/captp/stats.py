@@ -31,6 +31,15 @@ class Stats:
     queued_messages: int
     queued_bytes: int
     outbound_bytes: int
+    gifts: int
+    """Gifts that the peer has deposited, and requests of it that wait for theirs."""
+
+    handoffs: int
+    """References of others that the peer has handed to us and that we do not have yet."""
+
+    relayed: int
+    """What was passed on to the peer for others and not answered by it: there it counts as ours."""
+
     messages_received: int
     messages_sent: int
     bytes_received: int

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar, final
 from weakref import ref as weak_ref
 
+from hobgoblin.captp.shares import Charges
 from hobgoblin.errors import SessionFull
 from hobgoblin.refs import Promise, Ref
 
@@ -72,13 +73,15 @@ class Exports:
     """The export table. Counts change with `commit`, when the message that carries them exists.
 
     ``most`` is how many entries there may be after what is being written; to add more raises
-    `SessionFull`, and nothing of the message is to be kept.
+    `SessionFull`, and nothing of the message is to be kept. ``charges`` are those that are there for
+    other peers.
     """
 
-    __slots__ = ("_by_pos", "_committed", "_next", "_pos_of", "_staged", "most")
+    __slots__ = ("_by_pos", "_committed", "_next", "_pos_of", "_staged", "charges", "most")
 
     def __init__(self, bootstrap: Ref, most: int) -> None:
         self.most = most
+        self.charges = Charges()
         self._by_pos: dict[int, Export] = {0: Export(bootstrap, None)}
         self._pos_of: dict[Ref, int] = {bootstrap: 0}
         self._next = 1
@@ -93,6 +96,11 @@ class Exports:
 
     def get(self, pos: int) -> Export | None:
         return self._by_pos.get(pos)
+
+    @property
+    def next(self) -> int:
+        """The position of the next entry. None is used twice."""
+        return self._next
 
     def describe(self, target: Ref) -> ExportPos:
         """Return the position of ``target`` for a message that is being written; a new one if need be."""
@@ -144,6 +152,7 @@ class Exports:
         self._by_pos.clear()
         self._pos_of.clear()
         self._staged.clear()
+        self.charges.clear()
         return entries
 
     def check(self) -> None:
@@ -156,6 +165,7 @@ class Exports:
             if entry.target is not None:
                 assert self._pos_of[entry.target] == pos, f"export {pos} is indexed elsewhere"
         assert all(pos in self._by_pos for pos in self._pos_of.values()), "index without an entry"
+        self.charges.check(self._by_pos)
 
     def _add(self, entry: Export) -> int:
         if len(self._by_pos) >= self.most:
@@ -171,6 +181,8 @@ class Exports:
         entry = self._by_pos.pop(pos)
         if entry.target is not None:
             del self._pos_of[entry.target]
+        if self.charges.by_pos:
+            self.charges.drop(pos)
         return entry
 
 
@@ -200,13 +212,17 @@ class Tracked(weak_ref[R], Generic[R]):
 
 @final
 class Tracking(Generic[R]):
-    """The import or the question table: entries that go when nobody holds the reference any more."""
+    """The import or the question table: entries that go when nobody holds the reference any more.
 
-    __slots__ = ("_by_pos", "_dropped")
+    ``charges`` are those that are there for other peers.
+    """
+
+    __slots__ = ("_by_pos", "_dropped", "charges")
 
     def __init__(self, dropped: Callable[[Any], object]) -> None:
         self._by_pos: dict[int, Tracked[R]] = {}
         self._dropped = dropped
+        self.charges = Charges()
 
     def __len__(self) -> int:
         return len(self._by_pos)
@@ -229,11 +245,18 @@ class Tracking(Generic[R]):
         """Count one more reception."""
         self._by_pos[pos].count += 1
 
+    def times_received(self, pos: int) -> int:
+        """Return how often a reference to ``pos`` has come in and was not given back."""
+        entry = self._by_pos.get(pos)
+        return 0 if entry is None else entry.count
+
     def forget(self, entry: Tracked[Any]) -> int:
         """Drop a dead entry; return its count, or 0 if it was replaced by a living one meanwhile."""
         if self._by_pos.get(entry.pos) is not entry:
             return 0
         del self._by_pos[entry.pos]
+        if self.charges.by_pos:
+            self.charges.drop(entry.pos)
         return entry.count
 
     def living(self) -> list[R]:
@@ -248,7 +271,9 @@ class Tracking(Generic[R]):
         """Assert the invariants of the table."""
         for pos, entry in self._by_pos.items():
             assert entry.pos == pos, f"the entry at {pos} is that of {entry.pos}"
+        self.charges.check(self._by_pos)
 
     def clear(self) -> None:
         """Drop everything. The references themselves live on, in the hands of whoever holds them."""
         self._by_pos.clear()
+        self.charges.clear()

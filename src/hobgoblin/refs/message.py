@@ -60,7 +60,7 @@ class Message:
 
     def asked_for(self, answer: Promise[Any]) -> Message:
         """Return this message with another answer."""
-        other = Message(self.target, self.args, answer, self.home, self.site)
+        other = Message(self.target, self.args, answer, self.home, self.site, self.ticket)
         if hasattr(self, "cause"):
             other.cause = self.cause
         return other

@@ -315,6 +315,9 @@ class Promise(Ref, Generic[T_co]):
             self._break_here(_cycle())
         elif root._state >= FULFILLED:
             self._take_over(root)
+            if self._route is None:
+                # No way for messages any more, but it tells who has said what this has become.
+                self._route = root._route
             _settle(self)
         else:
             self._state = FOLLOWING

@@ -65,7 +65,9 @@ class Selection(Message):
         self.untag = untag
 
     def asked_for(self, answer: Promise[Any]) -> Selection:
-        return Selection(self.target, self.selector, self.untag, answer, self.home, self.site)
+        asked = Selection(self.target, self.selector, self.untag, answer, self.home, self.site)
+        asked.ticket = self.ticket
+        return asked
 
     def find(self, value: object) -> object:
         selector = self.selector

@@ -1,0 +1,96 @@
+"""Passages: messages of a peer that are for objects of another one, and whose they are.
+
+::
+
+    A ──▶ Connection ──▶ Message with a Passage ──▶ Connection ──▶ C
+          of A, the origin                          of C: `captp.relays` counts it for A
+
+Where there is no room for more of it, that is for A to feel, not for C nor for anybody else: a call of
+A breaks, and for a message that nobody waits for, which can't be left out without a gap, A's session ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final, final
+
+from hobgoblin.captp import Session
+from hobgoblin.captp.shares import Leases
+from hobgoblin.loops import LoopHost
+from hobgoblin.refs import Promise, Ref
+from hobgoblin.values import Limits
+
+__all__ = ["TOO_MUCH", "Origin", "Passage"]
+
+TOO_MUCH: Final = "more was sent to others through us than they answer"
+
+
+class Origin:
+    """The part of a connection that knows what its peer has of what serves all peers.
+
+    Args:
+        host: the loop of the connection.
+        limits: what is accepted from a peer, and therefore not exceeded with one.
+    """
+
+    session: Session
+
+    def __init__(self, host: LoopHost, limits: Limits) -> None:
+        self._host = host
+        self.exceeded = False
+        self._nobody = object()  # no reference to this keeps a connection
+        # Whom what is being written is passed on for.
+        self._writing_for: Hashable = None
+        self._deposited = Leases(limits.gifts, limits.gift_seconds)
+
+    @property
+    def who(self) -> Hashable:
+        """What stands for the peer where it shares with others: also in its next session, if it is proved."""
+        proved = self.session.proved
+        return self._nobody if proved is None else proved.identity
+
+    def exceed(self, reason: str) -> None:
+        """End the session: its peer takes more than its part of what serves all. Any thread. Idempotent."""
+        if not self.exceeded:
+            self.exceeded = True
+            self._host.post(self._exceeded, reason)
+
+    def may_deposit(self, receiver: Origin) -> bool:
+        """Take one of the gifts that the peer keeps of us, for a receiver, or for whom its message came from.
+
+        Nobody tells when a gift is taken: it counts for as long as it may wait. So a peer that lets its
+        gifts lie does not use up those of others; beyond its share it gets proxies.
+        """
+        return self._deposited.take(receiver._writing_for or receiver.who, self._host.clock())
+
+    def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
+        """Tell ``resolver`` how a promise has settled."""
+        raise NotImplementedError
+
+    def tell(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
+        """Send a resolver of the peer its one message; ``who`` is another peer that has said so."""
+        raise NotImplementedError
+
+    def _exceeded(self, reason: str) -> None:
+        self.session.overrun(reason)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Do all that the session has come to want: carry out its events, write its messages."""
+        raise NotImplementedError
+
+
+@final
+class Passage:
+    """The ticket of a message that may go on to another peer. Kept until that has answered.
+
+    Args:
+        origin: where the message came from.
+        ticket: what counts there until the call has ended.
+    """
+
+    __slots__ = ("origin", "ticket")
+
+    def __init__(self, origin: Origin, ticket: object) -> None:
+        self.origin = origin
+        self.ticket = ticket
