@@ -29,6 +29,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "new_promise",
         "on",
         "on_sever",
+        "passable",
         "pending",
         "race",
         "send",
@@ -69,6 +70,8 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "StoreError",
         "SyrupError",
         "VatStopped",
+        "WrongArgument",
+        "WrongResult",
     ),
     ("actors", "blocking", "netlayers", "testing"),
 )

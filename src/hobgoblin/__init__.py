@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         StoreError,
         SyrupError,
         VatStopped,
+        WrongArgument,
+        WrongResult,
     )
     from hobgoblin.locators import PeerLocator, SturdyRef
     from hobgoblin.loops import VatThread, spawn_vat
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
         new_promise,
         on,
         on_sever,
+        passable,
         pending,
         race,
         send,
@@ -89,8 +92,8 @@ _HOME = {
     for module, names in {
         "hobgoblin.vat": (
             "Actor Function History Outcome PendingPromise Resolver Snapshot Turn Vat all_of any_of become "
-            "drained method near new_promise on on_sever pending race send send_only settled spawn timeout "
-            "untag"
+            "drained method near new_promise on on_sever passable pending race send send_only settled spawn "
+            "timeout untag"
         ),
         "hobgoblin.refs": "Promise Ref",
         "hobgoblin.loops": "VatThread spawn_vat",
@@ -106,7 +109,8 @@ _HOME = {
         "hobgoblin.errors": (
             "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod "
             "NoSuchMoment NoSuchPart NotATarget NotInVat NotNear NotPassable PromiseCycle ProtocolError "
-            "Refused RemoteError RemoteRefused SessionFull SessionSevered StoreError SyrupError VatStopped"
+            "Refused RemoteError RemoteRefused SessionFull SessionSevered StoreError SyrupError VatStopped "
+            "WrongArgument WrongResult"
         ),
     }.items()
     for name in names.split()
@@ -133,6 +137,7 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "new_promise",
     "on",
     "on_sever",
+    "passable",
     "pending",
     "race",
     "send",
@@ -197,6 +202,8 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "StoreError",
     "SyrupError",
     "VatStopped",
+    "WrongArgument",
+    "WrongResult",
     # modules
     "actors",
     "blocking",

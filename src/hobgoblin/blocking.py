@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar, cast, final
 
 from hobgoblin.refs import BROKEN, Promise, Ref
+from hobgoblin.vat.shapes import revived_result
 
 __all__ = ["result"]
 
@@ -44,7 +45,7 @@ def result(promise: Awaitable[T], timeout: float | None = None) -> T:
         raise TimeoutError(f"{known!r} has not settled within {timeout} s")
     if known._state == BROKEN:
         raise known._value
-    return cast("T", known._value)
+    return cast("T", revived_result(known._value))
 
 
 @final

@@ -73,8 +73,9 @@ from hobgoblin.reports import Report
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap, show
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Shaped, Symbol, as_crossing
 from hobgoblin.vat import Vat
+from hobgoblin.vat.shapes import misfit_of
 from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Connection", "Introducer"]
@@ -409,6 +410,7 @@ class Connection(Origin):
                 message.fail(SessionFull(TOO_MUCH))
             return
         relays = self.session.relays
+        message.args = as_crossing(message.args)
         self._writing_for = origin.who
         try:
             asked = Promise[Any](self._vat)._excuse() if answer is None else answer
@@ -429,7 +431,7 @@ class Connection(Origin):
 
     def _write(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
         try:
-            self.session.deliver(target, args, answer)
+            self.session.deliver(target, as_crossing(args), answer)
         except BaseException:
             self._deposits.clear()
             raise
@@ -440,6 +442,8 @@ class Connection(Origin):
     def _write_to_resolver(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
         self._writing_for = who
         try:
+            if type(value) is Shaped:
+                value = value.value
             if who is None:
                 self.session.tell(resolver, verb, value)
             else:
@@ -481,7 +485,11 @@ class Connection(Origin):
             case Delivered():
                 self._delivered(event)
             case Answered(promise, value):
-                promise._resolve_here(value)
+                misfit = misfit_of(value) if type(value) is Shaped else None
+                if misfit is None:
+                    promise._resolve_here(value)
+                else:
+                    promise._break_here(misfit)
             case Broke(promise, reason):
                 promise._break_here(received_reason(reason))
             case Listened(target, resolver, ticket):

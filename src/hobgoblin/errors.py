@@ -22,6 +22,8 @@
     └── Refused               a failure meant for the caller; subclass it for your own
         ├── NoSuchMethod      the target declares no such method
         ├── BadArguments      the arguments do not fit the method
+        │   └── WrongArgument ... for one is not of the type that its annotation names
+        ├── WrongResult       a value that came back does not make an instance of its class
         ├── NotATarget        a message was sent to plain data
         └── NoSuchPart        the value of a promise has no such field, item or tag
 
@@ -54,6 +56,8 @@ __all__ = [
     "StoreError",
     "SyrupError",
     "VatStopped",
+    "WrongArgument",
+    "WrongResult",
 ]
 
 
@@ -160,6 +164,17 @@ class NoSuchMethod(Refused, AttributeError):
 
 class BadArguments(Refused, TypeError):
     """The arguments do not fit the method's signature."""
+
+
+class WrongArgument(BadArguments):
+    """An argument is not what the method's annotations allow: ``park(): 'spot.level' is text, …``.
+
+    The text names the parameter, the way into it, and types; nothing of what was passed.
+    """
+
+
+class WrongResult(Refused, TypeError):
+    """What came back carries the tag of a class of this program, and does not make an instance of it."""
 
 
 class NotATarget(Refused, TypeError):

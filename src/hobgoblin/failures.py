@@ -17,7 +17,7 @@ from hobgoblin.errors import (
     SessionFull,
     SessionSevered,
 )
-from hobgoblin.values import ErrorValue
+from hobgoblin.values import ErrorValue, Shaped, Tagged
 
 __all__ = ["Failures", "received_reason"]
 
@@ -74,11 +74,17 @@ class Failures:
         if type(value) is MappingProxyType:
             struct = cast("Mapping[str, Any]", value)
             return MappingProxyType({key: self.without_exceptions(item) for key, item in struct.items()})
+        if type(value) is Tagged:
+            return Tagged(value.tag, self.without_exceptions(value.value))
+        if type(value) is Shaped:
+            return Shaped(self.without_exceptions(value.value))
         return value
 
 
 def received_reason(reason: object) -> BaseException:
     """Return the exception for what a peer gave as the reason of a broken promise."""
+    if type(reason) is Shaped:
+        reason = reason.value
     if type(reason) is ErrorValue:
         masked = reason.message.startswith(CALL_FAILED)
         return RemoteError(reason.message) if masked else RemoteRefused(reason.message)

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hobgoblin.refs import BROKEN, FULFILLED, Promise, current_home
 from hobgoblin.vat import Vat
+from hobgoblin.vat.shapes import revived_result
 
 __all__ = ["Alarm", "LoopHost", "VatThread", "host_of", "spawn_vat", "until_told_to_end"]
 
@@ -117,7 +118,7 @@ class LoopHost:
         if promise._state == BROKEN:
             # Not with the frames of those who have awaited it before.
             raise promise._value.with_traceback(promise._trace)
-        return promise._value
+        return revived_result(promise._value)
 
 
 @final

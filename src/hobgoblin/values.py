@@ -30,14 +30,17 @@ from typing import Final, final
 __all__ = [
     "DEFAULT_LIMITS",
     "NULL",
+    "SHAPED_TAGS",
     "ErrorValue",
     "Keyword",
     "Limits",
     "Null",
     "Record",
+    "Shaped",
     "Symbol",
     "SyrupSet",
     "Tagged",
+    "as_crossing",
 ]
 
 
@@ -100,6 +103,35 @@ class Tagged:
 
     tag: str
     value: object
+
+
+SHAPED_TAGS: Final[set[str]] = set()
+"""The tags that stand for classes of the program: see `hobgoblin.passable`."""
+
+
+@final
+class Shaped:
+    """A value under way that may hold some with a tag of `SHAPED_TAGS`: `Tagged`, as it crosses.
+
+    Messages and promises carry it; whoever reads one gets instances. Only a whole argument or result
+    is wrapped so, never a part of one: without it nobody has to look for tags.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"<Shaped {type(self.value).__name__}>"
+
+
+def as_crossing(args: tuple[object, ...]) -> tuple[object, ...]:
+    """Return arguments as they cross a session: none of them `Shaped`."""
+    for arg in args:
+        if type(arg) is Shaped:
+            return tuple([arg.value if type(arg) is Shaped else arg for arg in args])
+    return args
 
 
 @final

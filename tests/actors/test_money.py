@@ -66,7 +66,7 @@ def test_only_purses_of_the_mint_are_money(run: Run) -> None:
             100,
             None,
         ):
-            with pytest.raises(hob.Refused, match="no purse of this mint"):
+            with pytest.raises(hob.Refused, match=r"no purse of this mint|not a reference"):
                 await purse.deposit(1, other)  # type: ignore[arg-type]
         assert await purse.balance() == 5
 

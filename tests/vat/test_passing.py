@@ -287,7 +287,11 @@ def test_what_can_not_pass_is_refused_with_its_path(run: Any, value: object, pat
 @pytest.mark.parametrize(
     ("value", "problem", "as_key"),
     [
-        (Plain(1), "a Plain can't be passed: pass dataclasses.asdict(x), or make it an Actor", ": pass"),
+        (
+            Plain(1),
+            "a Plain can't be passed: register Plain with @passable, or pass dataclasses.asdict(x)",
+            ": pass",
+        ),
         (datetime(2026, 1, 2), "a datetime can't be passed: pass x.isoformat()", "use key.isoformat(), or"),
         (date(2026, 1, 2), "a date can't be passed: pass x.isoformat()", "use key.isoformat(), or"),
         (time(1), "a time can't be passed: pass x.isoformat()", "use key.isoformat(), or"),

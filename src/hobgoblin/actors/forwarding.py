@@ -18,6 +18,7 @@ from hobgoblin.refs import FULFILLED, LocalRef, Message, Promise, Ref, current_h
 from hobgoblin.vat import Actor, Vat, on
 from hobgoblin.vat.actor import reference_to
 from hobgoblin.vat.forwarding import Forwarding
+from hobgoblin.vat.shapes import revived_result
 
 __all__ = [
     "Forwarding",
@@ -141,6 +142,6 @@ def when_known(value: Any, then: Callable[[Any], T]) -> T:
     if type(value) is Promise:
         promise: Promise[Any] = value  # pyright: ignore[reportUnknownVariableType]
         if promise._at.host.here() and promise._state == FULFILLED:
-            return then(promise._value)
+            return then(revived_result(promise._value))
         return cast("T", on(promise, then))
     return then(value)

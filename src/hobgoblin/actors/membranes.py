@@ -32,7 +32,7 @@ from hobgoblin.refs import (
     Promise,
     Ref,
 )
-from hobgoblin.values import ErrorValue, Keyword, Null, Record, Symbol, Tagged
+from hobgoblin.values import ErrorValue, Keyword, Null, Record, Shaped, Symbol, Tagged
 from hobgoblin.vat import Actor, Vat, spawn
 
 __all__ = ["membrane"]
@@ -123,6 +123,8 @@ class Membrane:
             return struct if all(map(_same, fields.values(), struct.values())) else MappingProxyType(fields)
         if kind is Tagged:
             return Tagged(value.tag, self.cross(value.value, side))
+        if kind is Shaped:
+            return Shaped(self.cross(value.value, side))
         if kind is Record:
             return Record(self.cross(value.label, side), self.cross(value.fields, side))
         if isinstance(value, BaseException):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import Any, Final, cast, final
 
 from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
@@ -38,7 +39,7 @@ from hobgoblin.refs import (
     RemoteRef,
     Sink,
 )
-from hobgoblin.values import Limits, Record
+from hobgoblin.values import SHAPED_TAGS, Limits, Record, Shaped, Tagged
 from hobgoblin.wire import Octets, Wire
 
 __all__ = ["Crossing", "ResolverAt"]
@@ -47,6 +48,10 @@ Fields = tuple[object, ...]
 
 _RELEASES_PER_MESSAGE: Final = 1000
 """Keeps them below the 64 KiB above which Endo closes a session without framing."""
+
+
+_HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
+"""What may have a value with a tag in it."""
 
 
 @final
@@ -91,6 +96,7 @@ class Crossing:
         "imports",
         "questions",
         "release_due",
+        "shaped",
         "spelling",
         "strays",
     )
@@ -116,6 +122,8 @@ class Crossing:
         self._dropped_questions: Dropped = deque()
         self.release_due = False
         self.strays = 0
+        # The message that is being read holds a tag that stands for a class of the program.
+        self.shaped = False
         # How the peer spelled the operation that was read last, and whether with a list in front.
         self.spelling = ("", False)
         # The promises that stand for references of third parties in the message that is being read.
@@ -157,6 +165,7 @@ class Crossing:
                 "desc:sig-envelope": self._read_sig_envelope,
                 "desc:handoff-give": self._no_value("desc:handoff-give"),
                 "desc:handoff-receive": self._read_handoff_receive,
+                "desc:tagged": self._read_tagged,
             }
         )
 
@@ -369,9 +378,20 @@ class Crossing:
             first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
             if self.certificates and type(first) is Promise and first in self.certificates:
                 raise ProtocolError("a certificate is no target")
+            if self.shaped:
+                self.shaped = False
+                fields = tuple([_shaped(field) for field in fields])
             return construct(fields)
 
         return count
+
+    # Values that stand for instances
+
+    def _read_tagged(self, fields: Fields) -> object:
+        tagged = cast("Tagged", self._wire.constructors["desc:tagged"](fields))
+        if tagged.tag in SHAPED_TAGS:
+            self.shaped = True
+        return tagged
 
     # References of third parties
 
@@ -413,6 +433,14 @@ class Crossing:
 
 def _is_pending(reference: Ref) -> bool:
     return type(reference) is Promise and reference._state == PENDING
+
+
+def _shaped(field: object) -> object:
+    """Wrap what may have a registered tag in it among the arguments of an operation."""
+    if type(field) is not tuple:
+        return field
+    arguments = cast("Fields", field)
+    return tuple([Shaped(value) if type(value) in _HOLDERS else value for value in arguments])
 
 
 def _position(fields: Fields) -> int:

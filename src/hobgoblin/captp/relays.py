@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 from hobgoblin.captp.shares import OWN_SHARE, Share
 from hobgoblin.errors import SessionFull
 from hobgoblin.refs import BROKEN, ROUTE_IMPORT, ROUTE_SELECTED, Message, Promise, Ref, RemoteRef, Selection
-from hobgoblin.values import Record, Tagged
+from hobgoblin.values import Record, Shaped, Tagged
 
 if TYPE_CHECKING:
     from hobgoblin.captp.session import Session
@@ -304,6 +304,8 @@ def _positions(value: object, sink: object) -> Iterator[int]:
     left: list[object] = [value]
     while left:
         item = left.pop()
+        if type(item) is Shaped:
+            item = item.value
         if type(item) is RemoteRef:
             if item._sink is sink and item._pos:
                 yield item._pos

@@ -56,6 +56,7 @@ from hobgoblin.refs.promise import (
 from hobgoblin.refs.reference import (
     BoundSend,
     LocalRef,
+    NamedBehaviour,
     Ref,
     RemoteRef,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "Listener",
     "LocalRef",
     "Message",
+    "NamedBehaviour",
     "Promise",
     "Ref",
     "Relay",

@@ -141,6 +141,15 @@ class BoundSend(Inert):
         return f"a method has no behaviour of its own: call it first, as in `ref.{self._name}(…)`"
 
 
+class NamedBehaviour:
+    """The behaviour of an object that is a function, with something around it; has the function's name."""
+
+    __slots__ = ("__name__",)
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+
 @final
 class LocalRef(Ref):
     """A reference to an object of a vat of this process. The object lives as long as it is held."""
@@ -161,7 +170,7 @@ class LocalRef(Ref):
     def __repr__(self) -> str:
         behaviour = self._behaviour
         name = type(behaviour).__name__
-        if isinstance(behaviour, FunctionType | MethodType | BuiltinFunctionType):
+        if isinstance(behaviour, FunctionType | MethodType | BuiltinFunctionType | NamedBehaviour):
             # Nothing else is asked for its name: an actor might run code to tell it.
             name = str(getattr(behaviour, "__name__", name))
         return f"<Ref {name}>"

@@ -15,7 +15,7 @@ from hobgoblin.errors import NoSuchPart
 from hobgoblin.refs.contracts import Home, Site
 from hobgoblin.refs.message import Message
 from hobgoblin.refs.reference import Ref
-from hobgoblin.values import NULL, ErrorValue, Symbol, Tagged
+from hobgoblin.values import NULL, SHAPED_TAGS, ErrorValue, Shaped, Symbol, Tagged
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
@@ -28,6 +28,9 @@ _NAMED: Final = 20
 
 _SHOWN: Final = 80
 """How many characters of a name or a tag an error shows."""
+
+_HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
+"""What may have a value with a tag in it."""
 
 _KINDS: Final[dict[type, str]] = {
     bool: "a boolean",
@@ -71,6 +74,8 @@ class Selection(Message):
 
     def find(self, value: object) -> object:
         selector = self.selector
+        if type(value) is Shaped:
+            return self._find_shaped(value.value)
         if self.untag:
             if type(value) is Tagged and value.tag == selector:
                 return value.value
@@ -84,6 +89,13 @@ class Selection(Message):
             if cast("int", selector) < len(items):
                 return items[cast("int", selector)]
         raise self._nothing_in(value)  # pyright: ignore[reportUnknownArgumentType]
+
+    def _find_shaped(self, value: object) -> object:
+        """Look into a value with registered tags: of an instance, its fields can be asked for."""
+        if type(value) is Tagged and not self.untag and value.tag in SHAPED_TAGS:
+            value = value.value
+        part = self.find(value)
+        return Shaped(part) if type(part) in _HOLDERS else part
 
     def meet(self, value: object) -> None:
         try:

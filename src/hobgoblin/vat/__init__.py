@@ -4,6 +4,7 @@ from hobgoblin.vat.actor import Actor, Method, method
 from hobgoblin.vat.contracts import VatHost
 from hobgoblin.vat.history import History, Snapshot, Turn
 from hobgoblin.vat.joiners import Outcome, all_of, any_of, race, settled, timeout
+from hobgoblin.vat.passables import passable
 from hobgoblin.vat.vat import Vat
 from hobgoblin.vat.verbs import (
     Function,
@@ -42,6 +43,7 @@ __all__ = [
     "new_promise",
     "on",
     "on_sever",
+    "passable",
     "pending",
     "race",
     "send",

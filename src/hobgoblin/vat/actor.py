@@ -27,6 +27,7 @@ from weakref import ref as weak_ref
 
 from hobgoblin.errors import NotInVat
 from hobgoblin.refs import BoundSend, LocalRef, Promise
+from hobgoblin.vat.guards import Guard
 
 if TYPE_CHECKING:
     from hobgoblin.vat.vat import Vat
@@ -51,6 +52,7 @@ class Method(Generic[P, R_co]):
             kind = type(function).__name__
             raise TypeError(f"@method declares plain and async functions of a class, not a {kind}")
         self.function: Callable[..., Any] = function
+        self.guard = Guard(function, method=True)
         self.exact_name = exact_name
         self.__name__ = function.__name__
         self._named = False
@@ -61,6 +63,7 @@ class Method(Generic[P, R_co]):
         if not self._named:
             self._named = True
             self.__name__ = name
+            self.guard.owner = owner
 
     @overload
     def __get__(self, obj: None, owner: Any = None) -> Self: ...
@@ -103,14 +106,14 @@ class Method(Generic[P, R_co]):
 class InheritedMethod:
     """``super().name`` within an actor: call it with ``near(super().name)(…)``."""
 
-    __slots__ = ("actor", "function")
+    __slots__ = ("actor", "guard")
 
     def __init__(self, actor: Actor, declared: Method[..., Any]) -> None:
         self.actor = actor
-        self.function = declared.function
+        self.guard = declared.guard
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        name = self.function.__name__
+        name = self.guard.__name__
         raise TypeError(f"super().{name} can't be sent to: call it with near(super().{name})(…)")
 
 
@@ -154,8 +157,9 @@ class Actor:
     """
 
     _hob_declared: ClassVar[dict[str, Method[..., Any]]] = {}
-    _hob_methods: ClassVar[dict[str, Callable[..., Any]]] = {}
-    _hob_call: ClassVar[Callable[..., Any] | None] = None
+    _hob_methods: ClassVar[dict[str, Guard | Callable[..., Any]]] = {}
+    _hob_call: ClassVar[Guard | Callable[..., Any] | None] = None
+    _hob_ready: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -167,7 +171,7 @@ class Actor:
                 else:
                     # Overridden without @method: not meant for outside any more.
                     declared.pop(name, None)
-        methods: dict[str, Callable[..., Any]] = {}
+        methods: dict[str, Guard | Callable[..., Any]] = {}
         for name, attribute in declared.items():
             if attribute.__name__ != name:
                 raise TypeError(f"{cls.__name__}.{name} is {attribute.__name__} again: declare it by itself")
@@ -177,14 +181,15 @@ class Actor:
                 raise TypeError(f"{cls.__name__}.{name}: a method for outside can't start with an underscore")
             for wire_name in {name, attribute.exact_name or name}:
                 key = wire_name.replace("-", "_")
-                if methods.setdefault(key, attribute.function) is not attribute.function:
+                if methods.setdefault(key, attribute.guard) is not attribute.guard:
                     raise TypeError(f"{cls.__name__}: two methods are both called {key!r} on the wire")
         # Under both spellings, so that a call needs one look-up.
-        methods.update([(key.replace("_", "-"), function) for key, function in methods.items()])
+        methods.update([(key.replace("_", "-"), guard) for key, guard in methods.items()])
         cls._hob_declared = declared
         cls._hob_methods = methods
         call = declared.get("__call__")
-        cls._hob_call = None if call is None else call.function
+        cls._hob_call = None if call is None else call.guard
+        cls._hob_ready = False
 
     def __setattr__(self, name: str, value: object) -> None:
         attributes = self.__dict__
@@ -210,6 +215,24 @@ class Actor:
         # For the types: what is typed as an actor and awaited is a reference or a promise.
         yield from ()
         raise TypeError(f"await a reference to this {type(self).__name__}, not the object itself")
+
+
+def make_ready(cls: type[Actor]) -> None:
+    """Read the annotations of all methods of a class, so that what is wrong with them shows at once.
+
+    A method that has nothing to check is called without a `Guard` from then on.
+
+    Raises:
+        TypeError: an annotation does not say what to check.
+    """
+    if cls._hob_ready:
+        return
+    for name, entry in cls._hob_methods.items():
+        if isinstance(entry, Guard):
+            cls._hob_methods[name] = entry.ready()
+    if isinstance(cls._hob_call, Guard):
+        cls._hob_call = cls._hob_call.ready()
+    cls._hob_ready = True
 
 
 def _old_value(actor: Actor, name: str) -> object:

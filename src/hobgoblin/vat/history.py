@@ -24,6 +24,7 @@ from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor, stored, undo
 from hobgoblin.vat.jobs import NearCoroutine, Nobody
 from hobgoblin.vat.passing import pass_value
+from hobgoblin.vat.shapes import revived_result
 from hobgoblin.vat.transactions import START, roll_back
 
 if TYPE_CHECKING:
@@ -435,7 +436,7 @@ class Snapshot:
                 result = effect.coroutine
         if type(result) is _COROUTINE:
             result = _at_once(result)
-        return pass_value(result, vat, "result")
+        return revived_result(pass_value(result, vat, "result"))
 
 
 def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:

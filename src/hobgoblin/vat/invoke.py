@@ -12,8 +12,9 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 from hobgoblin.errors import BadArguments, NoSuchMethod
-from hobgoblin.values import Keyword, Symbol
+from hobgoblin.values import Keyword, Shaped, Symbol
 from hobgoblin.vat.actor import Actor
+from hobgoblin.vat.guards import Guard, revived_arguments
 
 __all__ = ["call", "invoke", "is_function"]
 
@@ -80,16 +81,26 @@ def _no_such_method(cls: type[Actor], name: str | None) -> NoSuchMethod:
     return error
 
 
-def call(function: Callable[..., Any], args: tuple[object, ...]) -> Any:
-    """Call a function with arguments in the form of the wire: keywords are marked by `Keyword`."""
-    for arg in args:
-        if type(arg) is Keyword:
-            args, kwargs = _split_keywords(args)
-            break
+def call(function: Guard | Callable[..., Any], args: tuple[object, ...]) -> Any:
+    """Call a function with arguments in the form of the wire: keywords are marked by `Keyword`.
+
+    Annotated arguments are checked before it runs, and what stands for instances is made into them.
+    """
+    kwargs: dict[str, object] = {}
+    run: Callable[..., Any]
+    if isinstance(function, Guard):
+        run = function.function
+        if not function.fits(args):
+            args, kwargs = function.admit(*_split_keywords(args))
     else:
-        kwargs = {}
+        run = function
+        for arg in args:
+            kind = type(arg)
+            if kind is Keyword or kind is Shaped:
+                args, kwargs = revived_arguments(run, *_split_keywords(args))
+                break
     try:
-        return function(*args, **kwargs) if kwargs else function(*args)
+        return run(*args, **kwargs) if kwargs else run(*args)
     except TypeError as error:
         traceback = error.__traceback__
         if traceback is not None and traceback.tb_next is None:
@@ -100,7 +111,7 @@ def call(function: Callable[..., Any], args: tuple[object, ...]) -> Any:
 
 def _split_keywords(args: tuple[object, ...]) -> tuple[tuple[object, ...], dict[str, object]]:
     kwargs: dict[str, object] = {}
-    start = next(index for index, arg in enumerate(args) if type(arg) is Keyword)
+    start = next((index for index, arg in enumerate(args) if type(arg) is Keyword), len(args))
     for index in range(start, len(args), 2):
         marker = args[index]
         if type(marker) is not Keyword or index + 1 == len(args):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from hobgoblin.refs import Cause, LocalRef, Promise
-from hobgoblin.vat.actor import Actor
+from hobgoblin.vat.actor import Actor, make_ready
+from hobgoblin.vat.guards import guarded
 from hobgoblin.vat.invoke import is_function
 from hobgoblin.vat.reasons import reason_of
 
@@ -49,6 +50,7 @@ def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
     """Return what makes the behaviour of a new object; raise TypeError if ``behaviour`` can't be one."""
     origin: Any = getattr(behaviour, "__origin__", behaviour)  # Box of Box[int]
     if isinstance(origin, type) and issubclass(origin, Actor):
+        make_ready(origin)
         return lambda: origin(*args, **kwargs)
     name: str = getattr(behaviour, "__name__", type(behaviour).__name__)
     if args or kwargs:
@@ -56,9 +58,11 @@ def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
     if isinstance(behaviour, Actor):
         if "_hob_ref" in behaviour.__dict__:
             raise TypeError(f"this {name} has been spawned already: use the reference to it")
+        make_ready(type(behaviour))
         return lambda: behaviour
     if is_function(behaviour):
-        return lambda: behaviour
+        function = guarded(behaviour)
+        return lambda: function
     raise TypeError(f"an object is made of an Actor class or of a function, not of {name}")
 
 

@@ -30,6 +30,7 @@ from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor
 from hobgoblin.vat.contracts import TaskHandle
 from hobgoblin.vat.passing import pass_value
+from hobgoblin.vat.shapes import revived_result, shaped_together
 from hobgoblin.vat.vat import Vat
 
 __all__ = ["Outcome", "all_of", "any_of", "race", "settled", "timeout"]
@@ -69,7 +70,7 @@ class Outcome(Generic[T_co]):
         """What the promise was fulfilled with. If it broke, its reason is raised."""
         if self._error is not None:
             raise self._error.with_traceback(self._trace)
-        return cast("T_co", self._value)
+        return cast("T_co", revived_result(self._value))
 
     @property
     def error(self) -> BaseException | None:
@@ -385,7 +386,7 @@ class _AllOf(_Join):
             self.decide(promise)
 
     def conclude(self) -> None:
-        self.fulfill(tuple([promise._value for promise in self.inputs]))
+        self.fulfill(shaped_together([promise._value for promise in self.inputs]))
 
 
 @final

@@ -2,7 +2,8 @@
 
 What a method receives is what would have arrived from another machine, also when the sender lives
 in the same vat: nothing mutable is ever shared. Atoms are themselves; lists become tuples, mappings
-become read-only copies; actors and functions become references. An exception passes as it is, like
+become read-only copies; actors and functions become references; instances of registered classes become
+tagged structs until they are read (`hobgoblin.vat.shapes`). An exception passes as it is, like
 the reason of a broken promise; only sessions reduce either to what the other side may know.
 """
 
@@ -15,8 +16,20 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 from hobgoblin.errors import NotPassable
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.refs import BoundSend, LocalRef, Promise, Ref, RemoteRef
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Keyword, Null, Record, Symbol, Tagged
+from hobgoblin.values import (
+    DEFAULT_LIMITS,
+    SHAPED_TAGS,
+    ErrorValue,
+    Keyword,
+    Null,
+    Record,
+    Shaped,
+    Symbol,
+    Tagged,
+)
 from hobgoblin.vat.actor import Actor, reference_to
+from hobgoblin.vat.fitting import Misfit
+from hobgoblin.vat.shapes import Shape, shape_of, verify
 
 if TYPE_CHECKING:
     from hobgoblin.vat.vat import Vat
@@ -61,7 +74,7 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
     passed: list[object] = []
     for index, arg in enumerate(args):
         try:
-            passed.append(passage.take(arg, 0))
+            passed.append(passage.pass_one(arg))
         except NotPassable as error:
             name = "the method's name" if index < verbs else f"args[{index - verbs}]"
             raise NotPassable(error.problem, _shortened(name + error.path)) from None
@@ -73,7 +86,7 @@ def pass_value(value: Any, vat: Vat, name: str) -> object:
     if type(value) in _AS_IS:
         return value
     try:
-        return _Passage(vat).take(value, 0)
+        return _Passage(vat).pass_one(value)
     except NotPassable as error:
         raise NotPassable(error.problem, _shortened(name + error.path)) from None
 
@@ -86,11 +99,23 @@ class _Passage:
     front. So paths cost nothing as long as all is well.
     """
 
-    __slots__ = ("left", "vat")
+    __slots__ = ("left", "shaped", "vat")
 
     def __init__(self, vat: Vat) -> None:
         self.vat = vat
         self.left = DEFAULT_LIMITS.elements
+        self.shaped = False
+
+    def pass_one(self, value: Any) -> object:
+        passed = self.take(value, 0)
+        if not self.shaped:
+            return passed
+        self.shaped = False
+        try:
+            verify(passed)
+        except Misfit as misfit:
+            raise NotPassable(misfit.problem, misfit.path) from None
+        return Shaped(passed)
 
     def take(self, value: Any, depth: int) -> object:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]
@@ -135,7 +160,10 @@ class _Passage:
         return MappingProxyType(passed)
 
     def _take_rare(self, value: Any, depth: int) -> object:
-        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+        kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
+        shape = shape_of(kind)
+        if shape is not None:
+            return self._take_shape(value, shape, depth)
         if kind is Symbol or kind is Keyword:
             self._part(value.name, ".name", depth, text=True)
             return value
@@ -144,6 +172,8 @@ class _Passage:
             return value
         if kind is Tagged:
             self._part(value.tag, ".tag", depth, text=True)
+            if value.tag in SHAPED_TAGS:
+                self.shaped = True
             return Tagged(value.tag, self._part(value.value, ".value", depth))
         if kind is Record:
             label = self._part(value.label, ".label", depth)
@@ -163,6 +193,19 @@ class _Passage:
         if isinstance(value, str):
             return _text(str.__str__(value))
         raise NotPassable(_advice(value), "")
+
+    def _take_shape(self, value: object, shape: Shape, depth: int) -> Tagged:
+        self.shaped = True
+        # A tag and a struct, and what is in that.
+        self._check(depth + 1)
+        fields: dict[str, object] = {}
+        for name in shape.names:
+            try:
+                fields[name] = self.take(shape.read(value, name), depth + 2)
+            except NotPassable as error:
+                raise NotPassable(error.problem, f".{name}{error.path}") from None
+        self._count(len(fields) + 2)
+        return Tagged(shape.tag, MappingProxyType(fields))
 
     def _part(self, value: Any, step: str, depth: int, *, text: bool = False) -> object:
         self._check(depth)
@@ -246,7 +289,7 @@ def _advice(value: object) -> str:
     problem = f"{_a(name)} can't be passed"
     way_out = _way_out(value, "x")
     if not way_out and hasattr(type(value), "__dataclass_fields__"):
-        way_out = "dataclasses.asdict(x)"
+        return f"{problem}: register {name} with @passable, or pass dataclasses.asdict(x)"
     if way_out:
         return f"{problem}: pass {way_out}, or make it an Actor to pass a reference"
     return f"{problem}: only data, references, actors and functions can: pass what is in it, or an Actor"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from hobgoblin.errors import SessionSevered
 from hobgoblin.refs import BROKEN, FULFILLED, Cause, Promise, Ref, RemoteRef, Sink, current_home
+from hobgoblin.values import Shaped
+from hobgoblin.vat.shapes import revived_result
 from hobgoblin.vat.vat import Vat
 
 __all__ = ["Reaction", "SeverWatch"]
@@ -83,11 +85,25 @@ class _Handler:
         handler = self.handler
         if handler is not None:
             outcome = self.outcome
-            vat.perform(lambda: handler(outcome), answer, repr(self), None, self.reaction)
+            if type(outcome) is Shaped:
+                vat.perform(lambda: self._handle_shaped(handler), answer, repr(self), None, self.reaction)
+            else:
+                vat.perform(lambda: handler(outcome), answer, repr(self), None, self.reaction)
         elif self.broken:
             answer._break_here(self.outcome)
         else:
             answer._resolve_here(self.outcome)
+
+    def _handle_shaped(self, handler: Callable[..., Any]) -> Any:
+        try:
+            outcome = revived_result(self.outcome)
+        except Exception as error:
+            # As if the promise had broken with it.
+            catch = self.reaction.catch
+            if catch is None:
+                raise
+            return catch(error)
+        return handler(outcome)
 
     def fail(self, error: BaseException) -> None:
         self.reaction.answer._break(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hobgoblin.errors import BrokenPromise
-from hobgoblin.values import ErrorValue
+from hobgoblin.values import ErrorValue, Shaped
 
 __all__ = ["as_exception", "reason_of"]
 
@@ -29,4 +29,6 @@ def as_exception(reason: object) -> BaseException:
     """Return what is raised where a promise that broke with ``reason`` is awaited."""
     if isinstance(reason, Exception):
         return reason
+    if type(reason) is Shaped:
+        reason = reason.value  # as plain data: nobody who gets an error raised is to have another one
     return BrokenPromise(reason.message if isinstance(reason, ErrorValue) else reason)

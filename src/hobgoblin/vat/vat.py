@@ -47,6 +47,7 @@ from hobgoblin.vat.nearness import near_object
 from hobgoblin.vat.passing import pass_arguments, pass_value
 from hobgoblin.vat.reasons import reason_of
 from hobgoblin.vat.reports import report_slow, report_unheard
+from hobgoblin.vat.shapes import revived_result
 from hobgoblin.vat.stretches import Stretches
 from hobgoblin.vat.transactions import START, roll_back, savepoint_of
 
@@ -309,7 +310,7 @@ class Vat:
                 args = with_keywords(args, kwargs)
             if type(target) is InheritedMethod:
                 self._running = near_object(self, reference_to(target.actor))
-                result = call(target.function, (target.actor, *pass_arguments(args, self)))
+                result = call(target.guard, (target.actor, *pass_arguments(args, self)))
             else:
                 if type(target) is BoundSend:
                     args = (verb_of(target._name), *args)
@@ -319,7 +320,7 @@ class Vat:
                 result = self._invoke(reference, pass_arguments(args, self))
             if type(result) is _COROUTINE:
                 return self._start_later(result, self._running)
-            return pass_value(result, self, "result")
+            return revived_result(pass_value(result, self, "result"))
         except BaseException:
             roll_back(self, savepoint)
             raise

@@ -9,6 +9,7 @@ from hobgoblin.errors import NotInVat, SessionSevered
 from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
 from hobgoblin.values import Symbol, Tagged
 from hobgoblin.vat.actor import Actor, method
+from hobgoblin.vat.annotations import AsPassed
 from hobgoblin.vat.reactions import Reaction, SeverWatch
 from hobgoblin.vat.reasons import as_exception
 from hobgoblin.vat.vat import Vat
@@ -69,12 +70,12 @@ class Resolver(Actor, Generic[T_contra]):
         self._promise = promise
 
     @method
-    def fulfill(self, value: Any = None) -> None:
+    def fulfill(self, value: AsPassed = None) -> None:
         """Resolve the promise to a value, a reference or another promise."""
         _running_vat("a resolver works in a vat").effect(_Decision(self._promise._resolve, value))
 
     @method("break")
-    def break_(self, reason: Any) -> None:
+    def break_(self, reason: AsPassed) -> None:
         """Break the promise: whoever awaits it gets ``reason`` raised (as an exception)."""
         error = as_exception(reason)
         _running_vat("a resolver works in a vat").effect(_Decision(self._promise._break, error))
