@@ -235,7 +235,9 @@ class Connection(Origin):
 
     def vat_stopped(self) -> None:
         """The promises of this session can't be of use any more: end it. `Vat` calls this."""
-        self.close("the vat has been stopped")
+        if self._vat._left_behind:
+            self._carrying_out = self._delivering = False  # by a thread that is not in this process
+        self.close(f"the vat {self._vat._ended}")
 
     # Handler: what the channel calls
 
@@ -298,6 +300,10 @@ class Connection(Origin):
         answer = message.answer
         if self._host.here() and (answer is None or answer._at.host is self._host):
             self._deliver(message)
+            return
+        if self._vat._left_behind:
+            self.vat_stopped()
+            message.fail(self._severance())
             return
         if answer is not None:
             # A question belongs to this thread; the sender's promise follows it, and what is sent

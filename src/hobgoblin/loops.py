@@ -7,6 +7,7 @@ always the user's choice: whatever runs the program, uvloop included.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 import threading
@@ -15,14 +16,18 @@ from contextlib import suppress
 from contextvars import Context
 from threading import get_ident
 from time import perf_counter
-from typing import Any, final
+from typing import Any, Final, NoReturn, cast, final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from hobgoblin.refs import BROKEN, FULFILLED, Promise, current_home
+from hobgoblin.errors import VatStopped
+from hobgoblin.forking import FORKED, keep, let_go, tell_at_fork
+from hobgoblin.refs import BROKEN, FULFILLED, PENDING, Promise, current_home
 from hobgoblin.vat import Vat
 from hobgoblin.vat.shapes import revived_result
 
-__all__ = ["Alarm", "LoopHost", "VatThread", "host_of", "spawn_vat", "until_told_to_end"]
+__all__ = ["Alarm", "HandledSignals", "LoopHost", "VatThread", "host_of", "spawn_vat", "until_told_to_end"]
+
+logger = logging.getLogger("hobgoblin.loops")
 
 _EAGER = sys.version_info >= (3, 12)
 
@@ -38,15 +43,23 @@ class LoopHost:
         # A loop may bring a clock of its own and want its tasks the old way, as a simulated one does.
         self.clock: Callable[[], float] = getattr(loop, "clock", perf_counter)
         self._eager = _EAGER and getattr(loop, "eager_tasks", True)
+        self._forked = False
+        self._buried = False
         self._end = self._stop_vats()
         if loop.is_running():
             # The loop finishes this generator when it shuts down: it has no other way to tell us.
             with suppress(StopIteration):
                 self._end.__anext__().send(None)
+        tell_at_fork(self)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
+
+    @property
+    def vats(self) -> tuple[Vat, ...]:
+        """The vats that were made here, as long as anybody holds them."""
+        return tuple(self._vats)
 
     def here(self) -> bool:
         return get_ident() == self._ident
@@ -75,7 +88,11 @@ class LoopHost:
         except RuntimeError:
             # The loop is closed and its thread gone. What is left of it are promises, and whoever
             # waits for one must still be told; there is no thread left that this could disturb.
+            if self._forked:
+                self._bury()
             callback(*args)
+            if self._forked:
+                _give_up(callback)
 
     def post_in(self, context: Context, callback: Callable[[], object]) -> None:
         if get_ident() == self._ident:
@@ -90,6 +107,38 @@ class LoopHost:
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
         return self._loop.call_later(seconds, callback)
+
+    def forked(self) -> None:
+        """This is the child of a fork: the loop never runs again. What is asked of it fails from now on."""
+        loop = self._loop
+        keep((self, loop))
+        # Shared with the parent: to unregister a file here would do so there, and a signal that comes
+        # here would wake the loop there.
+        for name in ("_selector", "_ssock", "_csock"):
+            file = getattr(loop, name, None)
+            if file is not None and hasattr(file, "fileno"):
+                let_go(file.fileno())
+        _hosts.pop(id(loop), None)
+        self._loop = cast("asyncio.AbstractEventLoop", _NoLoop())
+        self._ident = 0
+        self._forked = True
+        for vat in self.vats:
+            vat.left_behind(FORKED)
+        current_home.set(None)  # the fork may have happened in a turn
+
+    def _bury(self) -> None:
+        """Break what can't settle any more, now that somebody in the child has come across it.
+
+        Not at the fork: most children never do, and there another thread may hold a lock.
+        """
+        if self._buried:
+            return
+        self._buried = True
+        for vat in self.vats:
+            try:
+                vat.stop_closed()
+            except Exception:
+                logger.exception("%r was not left in order by the fork", vat)
 
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
         """Wait in the loop that is running, which need not be the promise's own.
@@ -119,6 +168,34 @@ class LoopHost:
             # Not with the frames of those who have awaited it before.
             raise promise._value.with_traceback(promise._trace)
         return revived_result(promise._value)
+
+
+class _NoLoop:
+    """In the place of a loop that a forked process has not inherited."""
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        def refuse(*args: object, **kwargs: object) -> NoReturn:
+            raise RuntimeError(FORKED)
+
+        return refuse
+
+
+_WAITING: Final = frozenset({"_accept_here", "_lead_here", "_listen_here", "_room_here"})
+"""What is called on a promise in its own thread for somebody who waits for it."""
+
+
+def _give_up(callback: Callable[..., object]) -> None:
+    """Break a promise that somebody has come to wait for in a process where it can't settle any more."""
+    found: Any = getattr(callback, "__self__", None)
+    kind = type(found)
+    if kind is not Promise or callback.__name__ not in _WAITING:
+        return
+    promise: Promise[Any] = found
+    for each in (promise._root(), promise):
+        if each._state < FULFILLED:
+            each._state = PENDING
+            each._locked = False
+            each._break_here(VatStopped(f"this promise can't settle any more: {FORKED}"))
 
 
 @final
@@ -217,16 +294,31 @@ async def until_told_to_end() -> None:
         if not terminated.done():
             terminated.set_result(None)
 
-    handled: list[signal.Signals] = []
+    handled = HandledSignals()
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):
+                before = signal.getsignal(number)
                 loop.add_signal_handler(number, terminate)
-                handled.append(number)
+                handled.before[number] = before
         await terminated
     finally:
-        for number in handled:
+        for number in handled.before:
             loop.remove_signal_handler(number)
+
+
+class HandledSignals:
+    """Signals that are handled for now, and how they were ``before``: as a forked process has them again."""
+
+    def __init__(self) -> None:
+        self.before: dict[signal.Signals, Any] = {}
+        tell_at_fork(self)
+
+    def forked(self) -> None:
+        for number, before in self.before.items():
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+        with suppress(ValueError):
+            signal.set_wakeup_fd(-1)
 
 
 @final

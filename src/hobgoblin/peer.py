@@ -19,12 +19,13 @@ from hobgoblin.crypto import Entropy, PublicKey, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
 from hobgoblin.dials import Dial, Withdrawal
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered, VatStopped
+from hobgoblin.forking import tell_at_fork
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import Alarm, spawn_vat, until_told_to_end
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
 from hobgoblin.netlayers import Netlayer
 from hobgoblin.publishing import Publisher
-from hobgoblin.refs import Promise, RemoteRef, call_site, current_home
+from hobgoblin.refs import Promise, RemoteRef, Site, call_site, current_home
 from hobgoblin.sessions import PeerSession
 from hobgoblin.settings import PeerSettings, Settings, settings_of
 from hobgoblin.sturdyrefs import Bootstrap, Registry, RegistryStore
@@ -173,6 +174,7 @@ class Peer(Publisher):
             raise RuntimeError(f"this peer has been {state}")
         self._registry.load()
         self._vat = spawn_vat(self._name)
+        tell_at_fork(self)
         self._number_alarm.set()
         try:
             for netlayer in self._netlayers.values():
@@ -205,6 +207,13 @@ class Peer(Publisher):
             await netlayer.close()
         if self._vat is not None:
             self._vat.stop()
+
+    def forked(self) -> None:
+        """This is the child of a fork: be closed here, and change nothing for the parent."""
+        self._closed = True
+        self._connections.clear()
+        self._sessions.clear()
+        self._registry.forked()
 
     async def serve_forever(self) -> None:
         """Serve until cancelled, or until the process gets Ctrl-C or SIGTERM; then return.
@@ -253,6 +262,9 @@ class Peer(Publisher):
         The promise breaks with `NetlayerError` if the peer can't be reached, with `RemoteError`
         if it publishes nothing under that number, and with `SessionSevered` if the session ends first.
         """
+        return self._enliven(uri, call_site(1))
+
+    def _enliven(self, uri: str | SturdyRef, site: Site | None) -> Promise[Any]:
         if not isinstance(uri, str | SturdyRef):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"enliven() takes the text of a URI or a SturdyRef, not {type(uri).__name__}")
         sturdyref = SturdyRef.parse(uri) if isinstance(uri, str) else uri
@@ -267,7 +279,7 @@ class Peer(Publisher):
             else:
                 vat.host.post(self._reach, sturdyref.peer, bootstrap)
         home = current_home.get() or vat
-        return home.send(bootstrap, (FETCH, sturdyref.swiss.octets), call_site(1))
+        return home.send(bootstrap, (FETCH, sturdyref.swiss.octets), site)
 
     # Sessions
 
@@ -346,7 +358,9 @@ class Peer(Publisher):
 
     def _start_dial(self, dial: Dial) -> None:
         if self._closed:
-            self._fail_dial(dial, NetlayerError("this peer has been closed: make a new one"))
+            self._fail_dial(
+                dial, NetlayerError("this peer is closed, or stayed behind in a fork: make a new one")
+            )
         else:
             task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks[task] = None

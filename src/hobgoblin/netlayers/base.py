@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hobgoblin.errors import NetlayerError
+from hobgoblin.forking import tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Channel, Handler
 from hobgoblin.netlayers.stream import StreamChannel, one_line
@@ -53,6 +54,7 @@ class BaseNetlayer(ABC):
         if self._accept is not None:
             raise NetlayerError(f"this {self.transport} netlayer is listening already; make a second one")
         self._accept = accept
+        tell_at_fork(self)
         try:
             hints = await self._start()
         except BaseException:
@@ -81,6 +83,13 @@ class BaseNetlayer(ABC):
             channel.close()
         if channels:
             await asyncio.wait([channel.gone for channel in channels])
+
+    def forked(self) -> None:
+        """This is the child of a fork: be closed here. The parent's socket file is not ours to remove."""
+        self._closed = True
+        self.listening = False
+        self._accepted.clear()
+        self._dialled.clear()
 
     @abstractmethod
     async def _start(self) -> Mapping[str, str] | None:

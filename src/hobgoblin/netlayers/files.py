@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol, final
 
+from hobgoblin.forking import let_go, tell_at_fork
 from hobgoblin.netlayers.stream import StreamChannel
 
 __all__ = ["FileTransport", "ReadableFile", "WritableFile"]
@@ -75,6 +76,7 @@ class FileTransport(asyncio.Transport):
         self._threads = [self._thread("reader", self._read_all), self._thread("writer", self._write_all)]
 
     def start(self) -> None:
+        tell_at_fork(self)
         self._channel.connection_made(self)
         for thread in self._threads:
             thread.start()
@@ -122,6 +124,15 @@ class FileTransport(asyncio.Transport):
             self._outbox.put(None)
             self._room.release()
             os.write(self._waker, b"!")
+
+    def forked(self) -> None:
+        """This is the child of a fork, without the threads: close the files here only."""
+        self._closing = self._stopped = True
+        for file in (self._reader, self._writer):
+            with contextlib.suppress(OSError, ValueError):
+                let_go(file.fileno())
+        let_go(self._wake)
+        let_go(self._waker)
 
     # Called for the threads, in the loop's thread.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, final
 
 from hobgoblin.errors import NetlayerError
+from hobgoblin.forking import keep, let_go
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.base import BaseNetlayer
 from hobgoblin.netlayers.channel import Channel, Handler
@@ -49,6 +50,11 @@ class Listener:
             self._retry.cancel()
         self._loop.remove_reader(self._sock)
         self._sock.close()
+
+    def let_go(self) -> None:
+        """This is the child of a fork: close the socket here only."""
+        let_go(self._sock.fileno())
+        keep(self._sock)
 
     def _ready(self) -> None:
         for _ in range(_ACCEPTS_PER_TURN):
@@ -99,6 +105,11 @@ class SocketNetlayer(BaseNetlayer):
         sock, hints = bound
         self._listener = Listener(sock, self._arrived)
         return hints
+
+    def forked(self) -> None:
+        super().forked()
+        if self._listener is not None:
+            self._listener.let_go()
 
     def _stop(self) -> None:
         if self._listener is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast, final
 
 from hobgoblin.errors import NetlayerError
+from hobgoblin.forking import keep, let_go, tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Handler
 
@@ -29,6 +30,7 @@ class StreamChannel(asyncio.Protocol):
     """
 
     __slots__ = (
+        "__weakref__",
         "_closed",
         "_deadline",
         "_eof",
@@ -134,6 +136,7 @@ class StreamChannel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.opened = True
+        tell_at_fork(self)
         try:
             self._handler.channel_opened(self)
         except Exception as error:
@@ -180,6 +183,17 @@ class StreamChannel(asyncio.Protocol):
             self.gone.set_result(None)
             if self._on_lost is not None:
                 self._on_lost(self)
+
+    def forked(self) -> None:
+        """This is the child of a fork: close the descriptor here, and send nothing, not even a FIN."""
+        transport, self._transport = self._transport, None
+        self._closed = True
+        self._timer = None
+        if transport is not None:
+            keep(transport)
+            file = transport.get_extra_info("socket") or transport.get_extra_info("pipe")
+            if file is not None:
+                let_go(file.fileno())
 
     def _as_netlayer_error(self, exc: Exception | None) -> NetlayerError | None:
         if exc is None or isinstance(exc, NetlayerError):

@@ -118,12 +118,14 @@ def listening_socket(
         NetlayerError: the path can't be used; the message says why.
     """
     path = os.path.abspath(path)
+    owner = os.getpid()
     sock, file_id = _listen(path, mode)
     with sock:
         try:
             yield sock
         finally:
-            _remove(path, file_id)
+            if os.getpid() == owner:  # a forked process leaves it to the parent
+                _remove(path, file_id)
 
 
 def _listen(path: str, mode: int) -> tuple[socket.socket, tuple[int, int]]:
@@ -154,7 +156,9 @@ def _locked(path: str) -> Generator[None, None, None]:
         _lock(directory, path)
         yield
     finally:
-        os.close(directory)  # and with it the lock
+        # Not left to close(): a process that was forked meanwhile has the directory open, too.
+        _unlock(directory)
+        os.close(directory)
 
 
 def _lock(directory: int, path: str) -> None:
@@ -174,6 +178,12 @@ def _lock(directory: int, path: str) -> None:
         f"cannot listen on {one_line(path)}: another process keeps the directory locked; "
         "end that one or choose another directory"
     )
+
+
+def _unlock(directory: int) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            fcntl.flock(directory, fcntl.LOCK_UN)
 
 
 def _bind(path: str, mode: int) -> tuple[socket.socket, tuple[int, int]]:

@@ -89,7 +89,7 @@ class _StreamsTransport(asyncio.Transport):
     def __init__(
         self, channel: StreamChannel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        super().__init__()
+        super().__init__({name: writer.get_extra_info(name) for name in ("socket", "pipe")})
         loop = asyncio.get_running_loop()
         self._channel = channel
         self._reader = reader

@@ -105,6 +105,10 @@ class Registry:
         self._ties = 0
         self._clear_at = _SLACK
 
+    def forked(self) -> None:
+        """This is the child of a fork: a thread that held the lock does not exist here."""
+        self._lock = threading.RLock()
+
     def __len__(self) -> int:
         """The open numbers."""
         return len(self._open)

@@ -95,6 +95,9 @@ class Vat:
         self._awake = False
         self._draining = False
         self._stopped = False
+        self._ended = "has been stopped"
+        # Of the process that this one was forked from: nothing runs it here.
+        self._left_behind = False
         self._failing = False
         # A task of this vat has yet to run its first stretch; later messages must not overtake it.
         self._held: Stretches | None = None
@@ -228,6 +231,18 @@ class Vat:
         """
         return self.record(turns).now()
 
+    def left_behind(self, because: str) -> None:
+        """Be unusable in a process that was forked from that of this vat. For its host, in the child."""
+        self._left_behind = True
+        self._ended = f"is out of reach: {because}"
+        # Whatever its thread was doing, nobody goes on with it.
+        self._awake = self._draining = self._failing = self._open = False
+        self._held = None
+
+    def stop_closed(self) -> None:
+        """Stop as far as that is possible without the loop, which never runs again. For the host."""
+        self._stop_here(closed=True)
+
     def depend(self, dependent: Dependent) -> None:
         """Tell ``dependent``, which is held weakly, when this vat stops."""
         self._dependents[dependent] = None
@@ -283,7 +298,8 @@ class Vat:
 
     def unheard(self, error: BaseException, site: Site | None, what: str | None) -> None:
         """Log a failure that nobody listens to, once, with the place in the source it came from."""
-        report_unheard(error, site, what)
+        if not self._left_behind:  # else that is for the parent to hear
+            report_unheard(error, site, what)
 
     # What the verbs call; all of it in the thread of the host
 
@@ -610,7 +626,7 @@ class Vat:
         return answer
 
     def _stop_error(self) -> VatStopped:
-        return VatStopped(f"{self.name} has been stopped")
+        return VatStopped(f"{self.name} {self._ended}")
 
 
 def _open_turn() -> Vat | None:
