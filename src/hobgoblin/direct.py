@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, final
 from weakref import WeakKeyDictionary
 
+from hobgoblin.background import background
 from hobgoblin.connection import Connection
 from hobgoblin.crypto import system_entropy
+from hobgoblin.forking import tell_at_fork
 from hobgoblin.locators import PeerLocator
-from hobgoblin.loops import LoopHost, VatThread, host_of
+from hobgoblin.loops import host_of
 from hobgoblin.netlayers.files import ReadableFile, WritableFile
 from hobgoblin.netlayers.wrap import wrap_files, wrap_socket, wrap_streams
 from hobgoblin.refs import Follower, Promise, Ref, RemoteRef
@@ -182,6 +183,7 @@ class Receiver:
         self._send = send_to_remote
         self._connection: Connection | None = None
         self.description = "attached channel"
+        tell_at_fork(self)
         self.proved: PeerLocator | None = None
 
     def __call__(self, message: bytes) -> None:
@@ -191,6 +193,10 @@ class Receiver:
     def disconnected(self) -> None:
         """Say that the channel is lost: everything that was expected from it breaks. Any thread."""
         self._vat.host.post(self._lost)
+
+    def forked(self) -> None:
+        """This is the child of a fork: what carries the messages is the parent's."""
+        self._send = _unsent
 
     def _open(self, connection: Connection) -> None:
         self._connection = connection
@@ -227,6 +233,10 @@ class Receiver:
     def abort(self) -> None:
         """The same; nothing is buffered here."""
         self.disconnected()
+
+
+def _unsent(message: bytes) -> None:
+    """Stand in for a channel that belongs to the parent process."""
 
 
 def _offered(vat: Vat, bootstrap: Any) -> Ref:
@@ -282,8 +292,7 @@ def _begin(
         try:
             waiting = open_channel()
         except Exception as error:
-            remote._heard = False  # if nobody looks, it is to be reported
-            remote._break_here(error)
+            fail(error)
         else:
             if waiting is not None:
                 task = asyncio.get_running_loop().create_task(finish(waiting))
@@ -295,8 +304,12 @@ def _begin(
         try:
             await waiting
         except Exception as error:
+            fail(error)
+
+    def fail(error: Exception) -> None:
+        if not remote._listeners and not remote._queue:
             remote._heard = False  # if nobody looks, it is to be reported
-            remote._break_here(error)
+        remote._break_here(error)
 
     if vat.host.here():
         begin()
@@ -308,20 +321,33 @@ def _begin(
 _connections: WeakKeyDictionary[Promise[Any], Connection] = WeakKeyDictionary()
 
 _opening: set[asyncio.Task[None]] = set()
-_background: Vat | None = None
-_background_lock = threading.Lock()
+
+
+@final
+class _InBackground:
+    """The direct connections of the loop in the background, to be closed with it."""
+
+    async def close(self) -> None:
+        ended: list[Promise[None]] = []
+        for vat in host_of(asyncio.get_running_loop()).vats:
+            for connection in tuple(vat._dependents):
+                if isinstance(connection, Connection) and connection._introducer is None:
+                    connection.close("the program has ended")
+                    if connection._channel is not None:
+                        ended.append(connection.ended)
+        for promise in ended:
+            await promise
+
+
+_in_background = _InBackground()
 
 
 def _default_vat() -> Vat:
     """Return a new vat on the running loop, or on a loop in the background if there is none."""
-    global _background
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        with _background_lock:
-            if _background is None or _background.stopped:
-                _background = VatThread("background").start()
-            host = _background.host
-            assert isinstance(host, LoopHost)
-            return host.new_vat("direct")
+        behind = background()
+        behind.close_at_exit(_in_background)
+        return behind.host.new_vat("direct")
     return host_of(loop).new_vat("direct")
