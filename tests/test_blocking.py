@@ -74,13 +74,13 @@ def garage(uri: str) -> Iterator[Garage]:
 
 
 class Messages:
-    """Counts the messages that leave."""
+    """Counts the calls that leave; what releases references leaves when it is due."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def sent(self, message: bytes) -> None:
-        self.count += 1
+        self.count += b"op:deliver" in message
 
     def received(self, data: bytes) -> None:
         pass
