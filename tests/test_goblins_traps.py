@@ -368,6 +368,72 @@ def test_of_several_becomes_in_one_turn_the_last_counts_whoever_called() -> None
     run(main)
 
 
+def test_a_constructor_may_pass_itself_on_and_send_to_itself() -> None:
+    class Member(Actor):
+        def __init__(self, club: Log, name: str) -> None:
+            self.name = name
+            club.add(self)
+            self.added = near(club.add)([self])
+            self.hello()
+
+        @method
+        def hello(self) -> None:
+            self.name += "!"
+
+        @method
+        def which(self) -> str:
+            return self.name
+
+    class Eager(Member):
+        def __init__(self, club: Log) -> None:
+            super().__init__(club, "eager")
+            near(self.which)()
+
+    class Old(Actor):
+        @method
+        def grow(self, club: Log) -> None:
+            become(Member, club, "grown")
+
+    async def main(vat: Vat) -> None:
+        for spawned in (vat.spawn, hob.spawn_vat("other").spawn):
+            club = vat.spawn(Log)
+            if spawned == vat.spawn:
+                member = spawned(Member, club, "new")
+                assert await club.get() == ((member,), member)
+            else:
+                grown: Any = vat.spawn(Old)
+                await grown.grow(club)
+                assert await club.get() == ((grown,), grown)
+                member = grown
+            assert await member.which() in ("new!", "grown!")
+        club = vat.spawn(Log)
+        with pytest.raises(hob.HobgoblinError, match="has not been made yet"):
+            vat.spawn(Eager, club)
+        assert await club.get() == ()
+
+    run(main)
+
+
+def test_what_an_object_that_was_never_made_has_leaked_says_so() -> None:
+    leaked: list[Any] = []
+
+    class Never(Actor):
+        def __init__(self) -> None:
+            leaked.append(self.hello)
+            raise KeyError
+
+        @method
+        def hello(self) -> None: ...
+
+    async def main(vat: Vat) -> None:
+        with pytest.raises(KeyError):
+            vat.spawn(Never)
+        with pytest.raises(hob.HobgoblinError, match="its constructor failed; it never came to be"):
+            await leaked[0]()
+
+    run(main)
+
+
 def test_a_result_that_is_a_promise_or_a_reference_is_forwarded() -> None:
     async def main(vat: Vat) -> None:
         far = hob.spawn_vat("far").spawn(Log)

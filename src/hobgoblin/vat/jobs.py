@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, final
+from weakref import ref as weak_ref
 
 from hobgoblin.refs import Cause, LocalRef, Promise
-from hobgoblin.vat.actor import Actor, make_ready
+from hobgoblin.vat.actor import Actor, disown, make_ready
 from hobgoblin.vat.guards import guarded
 from hobgoblin.vat.invoke import is_function
 from hobgoblin.vat.reasons import reason_of
@@ -14,7 +15,7 @@ from hobgoblin.vat.reasons import reason_of
 if TYPE_CHECKING:
     from hobgoblin.vat.vat import Vat
 
-__all__ = ["Birth", "Effect", "Fence", "Job", "NearCoroutine", "Nobody", "Thunk", "maker"]
+__all__ = ["Birth", "Effect", "Fence", "Job", "Make", "NearCoroutine", "Nobody", "Thunk", "maker"]
 
 
 class Effect(Protocol):
@@ -46,12 +47,16 @@ class Nobody:
         self.error = error
 
 
-def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], object]:
+Make = Callable[[LocalRef], object]
+"""Makes the behaviour of an object, given the reference to it."""
+
+
+def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Make:
     """Return what makes the behaviour of a new object; raise TypeError if ``behaviour`` can't be one."""
     origin: Any = getattr(behaviour, "__origin__", behaviour)  # Box of Box[int]
     if isinstance(origin, type) and issubclass(origin, Actor):
         make_ready(origin)
-        return lambda: origin(*args, **kwargs)
+        return lambda reference: _construct(origin, args, kwargs, reference)
     name: str = getattr(behaviour, "__name__", type(behaviour).__name__)
     if args or kwargs:
         raise TypeError(f"only an Actor class takes constructor arguments; {name} is none")
@@ -59,11 +64,31 @@ def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
         if "_hob_ref" in behaviour.__dict__:
             raise TypeError(f"this {name} has been spawned already: use the reference to it")
         make_ready(type(behaviour))
-        return lambda: behaviour
+        return lambda _: behaviour
     if is_function(behaviour):
         function = guarded(behaviour)
-        return lambda: function
+        return lambda _: function
     raise TypeError(f"an object is made of an Actor class or of a function, not of {name}")
+
+
+def _construct(
+    cls: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any], reference: LocalRef
+) -> object:
+    """Call a class, such that its constructor can pass ``self`` and send to it already.
+
+    Otherwise a ``self`` passed there would be spawned on the way, as one more object.
+    """
+    if type(cls).__call__ is not type.__call__:
+        return cls(*args, **kwargs)
+    actor: object = cls.__new__(cls, *args, **kwargs)
+    if isinstance(actor, cls):
+        actor.__dict__["_hob_ref"] = weak_ref(reference)
+        try:
+            actor.__init__(*args, **kwargs)  # type: ignore[misc]  # what calling the class does
+        except BaseException:
+            disown(actor)
+            raise
+    return actor
 
 
 @final
@@ -75,7 +100,7 @@ class Birth:
     if TYPE_CHECKING:
         cause: Cause
 
-    def __init__(self, vat: Vat, reference: LocalRef, make: Callable[[], object]) -> None:
+    def __init__(self, vat: Vat, reference: LocalRef, make: Make) -> None:
         self.vat = vat
         self.reference = reference
         self.make = make

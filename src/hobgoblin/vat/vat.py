@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, final, overload
 from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
@@ -42,7 +42,7 @@ from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, reference_to
 from hobgoblin.vat.contracts import Dependent, VatHost
 from hobgoblin.vat.history import History, Journal, Snapshot, cause_of
 from hobgoblin.vat.invoke import call, invoke
-from hobgoblin.vat.jobs import Birth, Effect, Fence, Job, NearCoroutine, Nobody, Thunk, maker
+from hobgoblin.vat.jobs import Birth, Effect, Fence, Job, Make, NearCoroutine, Nobody, Thunk, maker
 from hobgoblin.vat.nearness import near_object
 from hobgoblin.vat.passing import pass_arguments, pass_value
 from hobgoblin.vat.reasons import reason_of
@@ -63,6 +63,10 @@ A = TypeVar("A", bound=Actor)
 
 _COROUTINE: type[Any] = CoroutineType
 """What calling an ``async def`` function returns; as ``type[Any]`` because of what checkers infer."""
+
+_NOT_YET: Final = "this object has not been made yet"
+_UNMADE: Final = Nobody(HobgoblinError(_NOT_YET))
+"""The behaviour of an object whose constructor runs: only a near call of its own meets it."""
 
 
 @final
@@ -154,10 +158,10 @@ class Vat:
             raise VatStopped(f"{self.name} has been stopped; nothing can be spawned in it")
         if self._host.here():
             if self._open:
-                return self._born(LocalRef(self, None), make)
+                return self._born(LocalRef(self, _UNMADE), make)
             if _open_turn() is None:
-                return self._turn_now(lambda: self._born(LocalRef(self, None), make))
-        reference = LocalRef(self, Nobody(HobgoblinError("this object has not been made yet")))
+                return self._turn_now(lambda: self._born(LocalRef(self, _UNMADE), make))
+        reference = LocalRef(self, Nobody(HobgoblinError(_NOT_YET)))
         birth = Birth(self, reference, make)
         other = _open_turn()
         if other is not None:
@@ -348,7 +352,7 @@ class Vat:
         reference = self._running
         if not self._open or reference is None:
             raise NotInVat("become() works within a method or function of an object")
-        made = maker(behaviour, args, kwargs)()
+        made = maker(behaviour, args, kwargs)(reference)
         if isinstance(made, Actor):
             adopt(made, reference, self)
         self._becomes.append((reference, made))
@@ -562,7 +566,8 @@ class Vat:
         if type(behaviour) is Nobody:
             if type(behaviour.error) is NoSuchMoment:
                 raise behaviour.error.with_traceback(None)
-            raise HobgoblinError("this object never came to be") from behaviour.error
+            what = _NOT_YET if behaviour is _UNMADE else "this object never came to be"
+            raise HobgoblinError(what) from behaviour.error
         return invoke(behaviour, args)
 
     def _turn_now(self, work: Callable[[], Any]) -> Any:
@@ -583,15 +588,16 @@ class Vat:
         self._commit()
         return result
 
-    def _born(self, reference: LocalRef, make: Callable[[], object]) -> LocalRef:
+    def _born(self, reference: LocalRef, make: Make) -> LocalRef:
         """Construct the behaviour of a new object within the open turn."""
         savepoint = savepoint_of(self)
         outer = self._running
         self._running = None  # a constructor can't make its creator become something else
         try:
-            behaviour = make()
+            behaviour = make(reference)
         except BaseException:
             roll_back(self, savepoint)
+            reference._behaviour = Nobody(HobgoblinError("its constructor failed; it never came to be"))
             raise
         finally:
             self._running = outer
