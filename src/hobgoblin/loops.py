@@ -187,10 +187,9 @@ _WAITING: Final = frozenset({"_accept_here", "_lead_here", "_listen_here", "_roo
 def _give_up(callback: Callable[..., object]) -> None:
     """Break a promise that somebody has come to wait for in a process where it can't settle any more."""
     found: Any = getattr(callback, "__self__", None)
-    kind = type(found)
-    if kind is not Promise or callback.__name__ not in _WAITING:
+    if type(found) is not Promise or callback.__name__ not in _WAITING:
         return
-    promise: Promise[Any] = found
+    promise: Promise[Any] = found  # pyright: ignore[reportUnknownVariableType]
     for each in (promise._root(), promise):
         if each._state < FULFILLED:
             each._state = PENDING

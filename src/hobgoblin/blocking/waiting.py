@@ -45,10 +45,10 @@ def result(promise: Awaitable[T], timeout: float | None = None) -> T:
         TypeError: ``promise`` is neither a promise nor a reference.
     """
     known = _known(promise, "result")
-    kind = type(known)
-    if kind is Promise:
-        forbid_waiting(known)
-        _wait((known,), timeout)
+    if type(known) is Promise:
+        waiting: Promise[Any] = known  # pyright: ignore[reportUnknownVariableType]
+        forbid_waiting(waiting)
+        _wait((waiting,), timeout)
     return cast("T", _outcome(known))
 
 
