@@ -73,6 +73,7 @@ EXPECTED: tuple[tuple[str, ...], ...] = (
         "WrongArgument",
         "WrongResult",
     ),
+    ("shareable",),
     ("actors", "blocking", "netlayers", "testing"),
 )
 

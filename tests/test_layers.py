@@ -15,7 +15,7 @@ import pytest
 # A name stands for the module and, if it is a package, for everything in it.
 LAYERS: Mapping[float, tuple[str, ...]] = {
     0.0: ("errors",),
-    0.1: ("values",),
+    0.1: ("values", "sharing"),
     1.0: ("syrup", "refs"),
     2.0: ("crypto",),
     2.1: ("locators",),

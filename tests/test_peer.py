@@ -338,7 +338,8 @@ class TestFailures:
                 with pytest.raises(hob.RemoteError) as caught:
                     await garage.fail("the password is swordfish")
                 assert "swordfish" not in str(caught.value)
-                error_id = str(caught.value).split()[-1]
+                error_id = caught.value.error_id
+                assert error_id is not None
                 (record,) = [r for r in caplog.records if error_id in r.getMessage()]
                 assert record.exc_info is not None
                 assert "swordfish" in str(record.exc_info[1])

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from hobgoblin.refs import Promise, Ref
     from hobgoblin.sessions import PeerSession
     from hobgoblin.settings import PeerSettings
+    from hobgoblin.sharing import shareable
     from hobgoblin.sturdyrefs import RegistryEntry, RegistryFile, RegistryStore
     from hobgoblin.values import NULL, ErrorValue, Limits, Record, Symbol, Tagged
     from hobgoblin.vat import (
@@ -106,6 +107,7 @@ _HOME = {
         "hobgoblin.locators": "PeerLocator SturdyRef",
         "hobgoblin.crypto": "SwissNum",
         "hobgoblin.values": "NULL ErrorValue Limits Record Symbol Tagged",
+        "hobgoblin.sharing": "shareable",
         "hobgoblin.errors": (
             "BadArguments BrokenPromise HobgoblinError LocatorError NetlayerError NoSuchMethod "
             "NoSuchMoment NoSuchPart NotATarget NotInVat NotNear NotPassable PromiseCycle ProtocolError "
@@ -204,6 +206,8 @@ __all__ = [  # noqa: RUF022  # grouped by module
     "VatStopped",
     "WrongArgument",
     "WrongResult",
+    # sharing
+    "shareable",
     # modules
     "actors",
     "blocking",

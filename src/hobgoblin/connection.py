@@ -175,7 +175,7 @@ class Connection(Origin):
         self._waiters: list[Promise[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
-        self._failures = Failures(lambda: self.session.session_id)
+        self._failures = Failures(lambda: self.session, settings_of)
         self._carrying_out = False
         self._full = False
         self._watchers: dict[Watcher, None] = {}
@@ -497,7 +497,7 @@ class Connection(Origin):
                 else:
                     promise._break_here(misfit)
             case Broke(promise, reason):
-                promise._break_here(received_reason(reason))
+                promise._break_here(received_reason(reason, promise._site))
             case Listened(target, resolver, ticket):
                 self._listened(target, resolver, ticket)
             case Selected():

@@ -28,9 +28,10 @@
         └── NoSuchPart        the value of a promise has no such field, item or tag
 
 `Refused` and its subclasses cross a session with their message, a subclass with its name in front;
-what arrives is a `RemoteRefused`. `PromiseCycle`, `SessionSevered` and `SessionFull` cross by name,
-and what a `BrokenPromise` carries as data. Of every other exception the caller on another machine
-learns an error id and nothing else.
+what arrives is a `RemoteRefused`. What is registered with `hobgoblin.shareable` crosses in the same way,
+and arrives as itself where the receiver has registered it, too. `PromiseCycle`, `SessionSevered` and
+`SessionFull` cross by name, and what a `BrokenPromise` carries as data. Of every other exception the
+caller on another machine learns an error id and nothing else.
 """
 
 __all__ = [
@@ -122,12 +123,34 @@ class BrokenPromise(HobgoblinError):
 
 
 class RemoteError(BrokenPromise):
-    """The other side reported that a call failed. ``message`` is all that it chose to tell."""
+    """The other side reported that a call failed.
 
-    def __init__(self, message: str) -> None:
+    What it chose to tell is ``message``; only that is passed on to other peers. Printing the error shows
+    where the call was sent as well, but for a `RemoteRefused`, which prints as its message.
+
+    ``error_id`` is what the other side has logged its traceback under, ``None`` if it gave no id.
+    ``sent_from`` is where in this program the call was sent, ``"/shop/client.py", line 12, in main``;
+    ``None`` if that is not known. ``remote_traceback`` is text, if the other side trusts us with it
+    (`PeerSettings`), and ``None`` as a rule. All of it but ``sent_from`` is the other side's word.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_id: str | None = None,
+        sent_from: str | None = None,
+        remote_traceback: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.error_id = error_id
+        self.sent_from = sent_from
+        self.remote_traceback = remote_traceback
         self.args = (message,)
+
+    def __str__(self) -> str:
+        return self.message if self.sent_from is None else f"{self.message}; sent from {self.sent_from}"
 
 
 class SessionSevered(HobgoblinError, ConnectionError):
@@ -156,6 +179,9 @@ class Refused(HobgoblinError):
 
 class RemoteRefused(RemoteError, Refused):
     """The other side reported that a call failed, and why: catch it as `Refused`, like a local one."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class NoSuchMethod(Refused, AttributeError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
+from hobgoblin.captp import Session
 from hobgoblin.errors import (
     BrokenPromise,
     PromiseCycle,
@@ -17,6 +19,10 @@ from hobgoblin.errors import (
     SessionFull,
     SessionSevered,
 )
+from hobgoblin.messages import UNKNOWN_ERROR
+from hobgoblin.refs import Site
+from hobgoblin.settings import SettingsOf
+from hobgoblin.sharing import shared_error, shared_name
 from hobgoblin.values import ErrorValue, Shaped, Tagged
 
 __all__ = ["Failures", "received_reason"]
@@ -24,15 +30,21 @@ __all__ = ["Failures", "received_reason"]
 CALL_FAILED: Final = "the call failed, error "
 """What a peer is told of failures that are not meant for it, before their id."""
 
+_TRACEBACK_CHARACTERS: Final = 8000
+"""The end of a traceback that a trusted peer is told: where it was raised, and why."""
+
+_ID_CHARACTERS: Final = 80
+
 logger = logging.getLogger("hobgoblin.connection")
 
 
 @final
 class Failures:
-    """The failures of one session's calls. ``session_id`` is part of their ids."""
+    """The failures of the calls of one session, whose id is part of theirs."""
 
-    def __init__(self, session_id: Callable[[], bytes]) -> None:
-        self._session_id = session_id
+    def __init__(self, session: Callable[[], Session], settings_of: SettingsOf) -> None:
+        self._session = session
+        self._settings_of = settings_of
         self._count = 0
 
     def reason(self, error: BaseException) -> object:
@@ -47,8 +59,11 @@ class Failures:
         name = type(error).__name__
         if isinstance(error, PromiseCycle):
             return ErrorValue(f"{name}: {error}")
-        if isinstance(error, Refused):
-            with suppress(Exception):  # a text of the program's own making
+        with suppress(Exception):  # a text of the program's own making
+            shared = shared_name(error)
+            if shared is not None:
+                return ErrorValue(f"{shared}: {error}")
+            if isinstance(error, Refused):
                 return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
         if isinstance(error, SessionSevered):
             return ErrorValue("SessionSevered: a session that this call depended on has ended")
@@ -58,11 +73,18 @@ class Failures:
         if error_id is None:
             # One failure may break many promises: it is logged once, under one id.
             self._count += 1
-            error_id = f"{self._session_id().hex()[:8]}-{self._count}"
+            error_id = f"{self._session().session_id.hex()[:8]}-{self._count}"
             with suppress(AttributeError):
                 error._hob_error_id = error_id  # type: ignore[attr-defined]
             logger.warning("a call of a peer failed, error %s", error_id, exc_info=error)
-        return ErrorValue(f"{CALL_FAILED}{error_id}")
+        masked = f"{CALL_FAILED}{error_id}"
+        return ErrorValue(f"{masked}\n{_traceback_of(error)}" if self._trusts_peer() else masked)
+
+    def _trusts_peer(self) -> bool:
+        """Tell whether the peer may see tracebacks: it must have been proved to be one that may."""
+        proved = self._session().proved
+        settings = None if proved is None else self._settings_of(proved)
+        return settings is not None and settings.trusted_with_tracebacks
 
     def without_exceptions(self, value: Any) -> Any:
         """Return a passed value with the exceptions in it replaced by what the peer may know of them."""
@@ -81,11 +103,51 @@ class Failures:
         return value
 
 
-def received_reason(reason: object) -> BaseException:
-    """Return the exception for what a peer gave as the reason of a broken promise."""
+def received_reason(reason: object, site: Site | None = None) -> BaseException:
+    """Return the exception for what a peer gave as the reason of a broken promise.
+
+    Args:
+        reason: what it gave.
+        site: where the call was sent, if that is known.
+    """
     if type(reason) is Shaped:
         reason = reason.value
-    if type(reason) is ErrorValue:
-        masked = reason.message.startswith(CALL_FAILED)
-        return RemoteError(reason.message) if masked else RemoteRefused(reason.message)
-    return BrokenPromise(reason)
+    if type(reason) is not ErrorValue:
+        return BrokenPromise(reason)
+    message = reason.message
+    sent_from = None
+    if site is not None:
+        code, line, _ = site
+        sent_from = f'"{code.co_filename}", line {line}, in {code.co_name}'
+    if message == UNKNOWN_ERROR:
+        return RemoteError(message, sent_from=sent_from)
+    if message.startswith(CALL_FAILED):
+        return _masked(message, sent_from)
+    shared = shared_error(message)
+    if shared is None:
+        return RemoteRefused(message, sent_from=sent_from)
+    where = "" if sent_from is None else f", sent from {sent_from}"
+    shared.add_note(f"the other side of a session reported this{where}")
+    return shared
+
+
+def _masked(message: str, sent_from: str | None) -> RemoteError:
+    masked, _, trace = message.partition("\n")
+    error_id = masked.removeprefix(CALL_FAILED)
+    error = RemoteError(
+        masked,
+        error_id=error_id if len(error_id) <= _ID_CHARACTERS and error_id.isprintable() else None,
+        sent_from=sent_from,
+        remote_traceback="".join([char if char.isprintable() or char == "\n" else "?" for char in trace])
+        or None,
+    )
+    if error.remote_traceback is not None:
+        error.add_note(f"the other side's traceback:\n{error.remote_traceback}")
+    return error
+
+
+def _traceback_of(error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error)).rstrip()
+    if len(text) > _TRACEBACK_CHARACTERS:
+        text = f"[…]{text[-_TRACEBACK_CHARACTERS:]}"
+    return text.encode("utf-8", "replace").decode()

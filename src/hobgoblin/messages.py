@@ -407,9 +407,13 @@ def _tagged(label: str) -> Callable[[Fields], Tagged]:
     return construct
 
 
+UNKNOWN_ERROR: Final = "unknown remote error"
+"""What an error is read as that says nothing."""
+
+
 def _error(fields: Fields) -> ErrorValue:
     # Endo sends one field; drafts have three. Goblins masks all of its errors.
-    message = next((field for field in fields if type(field) is str), "unknown remote error")
+    message = next((field for field in fields if type(field) is str), UNKNOWN_ERROR)
     return ErrorValue(message)
 
 

@@ -35,6 +35,13 @@ class PeerSettings:
     wire: Wire | str | None = None
     """How its messages look: one of the `hobgoblin.wire.WIRES`, by name, or one of your own."""
 
+    trusted_with_tracebacks: bool = False
+    """Whether it is told the traceback of a call of its own that fails, with what that shows of the program.
+
+    Only where the netlayer has *proved* that the other end is this peer. On ``unix`` and
+    ``tcp-testing-only``, which prove nothing, nobody is told.
+    """
+
     def __post_init__(self) -> None:
         dialect = LEARNING if self.dialect is None else dialect_named(self.dialect)
         if self.wire is not None:
