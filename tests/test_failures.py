@@ -97,7 +97,7 @@ class Shop(Actor):
         return hob.any_of(*[shop.buy("refused") for shop in shops])
 
     @method
-    def pass_on(self, shop: Any, how: str) -> Any:
+    def pass_on(self, shop: Any, how: Any) -> Any:
         return shop.buy(how)
 
     @method

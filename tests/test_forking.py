@@ -446,6 +446,28 @@ if pid == 0:
     assert lines[1:] == ["child: VatStopped", "child: nothing is spawned", "child: 2", "parent: 1"]
 
 
+def test_blocking_calls_of_the_parent_break_in_the_child(tmp_path: Path) -> None:
+    printed = run(
+        """
+gate, running = threading.Event(), threading.Event()
+
+def block():
+    running.set()
+    gate.wait(DEADLINE)
+    return "done"
+
+with hob.VatThread("cars") as vat:
+    promise = vat.run(lambda: hob.blocking_call(block))
+    running.wait(DEADLINE)
+    print(in_child(lambda: print("child:", outcome(promise).split(":")[0])))
+    gate.set()
+    print("parent:", outcome(promise))
+""",
+        tmp_path,
+    )
+    assert printed == "child: VatStopped\n0\nparent: done\n"
+
+
 def test_children_of_children(uri: str, tmp_path: Path) -> None:
     printed = run(
         """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, final, overload
 from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import NotInVat
+from hobgoblin.forking import tell_at_fork
 from hobgoblin.refs import Cause, Promise, call_site, current_home
 from hobgoblin.vat import Actor, Vat
 
@@ -89,6 +90,12 @@ class _Workers:
             self.pool = ThreadPoolExecutor(thread_name_prefix=f"hobgoblin {self.name} blocking")
         return self.pool
 
+    def forked(self) -> None:
+        """This is the child of a fork: the threads are not here, and what they hold locked stays so."""
+        self.pool = None
+        for call in tuple(self.calls):
+            call.future = None
+
     def vat_stopped(self) -> None:
         for call in tuple(self.calls):
             call.abandon()
@@ -105,6 +112,7 @@ def _workers_of(vat: Vat) -> _Workers:
     if workers is None:
         workers = _workers[vat] = _Workers(vat.name)
         vat.depend(workers)
+        tell_at_fork(workers)
     return workers
 
 

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Final, NoReturn, TypeVar, cast, final, overload
 
 from hobgoblin.background import is_background
+from hobgoblin.loops import LoopHost
 from hobgoblin.refs import BROKEN, FULFILLED, Promise, Ref, current_home
 from hobgoblin.values import Symbol
 from hobgoblin.vat.shapes import revived_result
@@ -44,7 +45,7 @@ def result(promise: Awaitable[T], timeout: float | None = None) -> T:
             promise belongs to an event loop of this thread. There, use ``await``.
         TypeError: ``promise`` is neither a promise nor a reference.
     """
-    known = _known(promise, "result")
+    known = _known(promise, "result", "a promise")
     if type(known) is Promise:
         waiting: Promise[Any] = known  # pyright: ignore[reportUnknownVariableType]
         forbid_waiting(waiting)
@@ -99,7 +100,7 @@ def results(*promises: Awaitable[Any], timeout: float | None = None) -> tuple[An
         TimeoutError: not all have settled in time.
         RuntimeError, TypeError: as `result` does.
     """
-    known = [_known(promise, "results") for promise in promises]
+    known = [_known(promise, "results", "promises and references") for promise in promises]
     waiting: list[Promise[Any]] = [each for each in known if type(each) is Promise]
     for each in waiting:
         forbid_waiting(each)
@@ -117,7 +118,9 @@ def forbid_waiting(promise: Promise[Any] | None = None) -> None:
         _refuse("a turn of a vat is running in this thread, and nothing else could run meanwhile")
     if is_background():
         _refuse("this is the thread in the background, which does what is waited for")
-    if promise is not None and promise._at.host.here():
+    host = None if promise is None else promise._at.host
+    # Of a loop that is closed, promises are told by whoever asks.
+    if host is not None and host.here() and not (isinstance(host, LoopHost) and host.loop.is_closed()):
         _refuse("the promise belongs to the event loop of this thread, which would stand still")
 
 
@@ -127,12 +130,12 @@ def _refuse(why: str) -> NoReturn:
     )
 
 
-def _known(promise: object, name: str) -> Any:
+def _known(promise: object, name: str, what: str) -> Any:
     if isinstance(promise, Ref):
         return promise
     kind = type(promise).__name__
     hint = "; write results(*promises)" if kind == "list" else ""
-    raise TypeError(f"{name}() takes promises and references, not {kind}{hint}")
+    raise TypeError(f"{name}() takes {what}, not {kind}{hint}")
 
 
 def _wait(promises: tuple[Promise[Any], ...], timeout: float | None) -> None:
@@ -155,9 +158,10 @@ def _wait(promises: tuple[Promise[Any], ...], timeout: float | None) -> None:
 def _time_is_up(promises: tuple[Promise[Any], ...], timeout: float | None) -> NoReturn:
     late = [promise for promise in promises if promise._state < FULFILLED]
     what = _called(late[0]) if late else "a promise"
+    have = "have" if len(late) > 1 else "has"
     more = f" and {len(late) - 1} more" if len(late) > 1 else ""
     error = TimeoutError(
-        f"{what}{more} did not settle within {timeout:g} s; that has ended the waiting, and not the call"
+        f"{what}{more} {have} not settled within {timeout:g} s; that has ended the waiting, and not the call"
     )
     for promise in late[:_NOTES]:
         if promise._site is not None:
