@@ -557,6 +557,7 @@ class Connection(Origin):
             self._release_timer.cancel()
             self._release_timer = None
         self._cancel_deadline()
+        self._party.leave()
         self.remote_bootstrap._break_here(self._severance())
         for promise in orphans:
             # Its holder knows of the severance from elsewhere: no report if it was never looked at.

@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from typing import Any, Final, final
 
 from hobgoblin.captp import Session
-from hobgoblin.captp.shares import Leases
+from hobgoblin.captp.shares import Leases, Party
 from hobgoblin.loops import LoopHost
 from hobgoblin.refs import Promise, Ref
 from hobgoblin.values import Limits
@@ -38,7 +38,7 @@ class Origin:
     def __init__(self, host: LoopHost, limits: Limits) -> None:
         self._host = host
         self.exceeded = False
-        self._nobody = object()  # no reference to this keeps a connection
+        self._party = Party()  # and not the connection itself, which nothing here is to keep
         # Whom what is being written is passed on for.
         self._writing_for: Hashable = None
         self._deposited = Leases(limits.gifts, limits.gift_seconds)
@@ -47,7 +47,7 @@ class Origin:
     def who(self) -> Hashable:
         """What stands for the peer where it shares with others: also in its next session, if it is proved."""
         proved = self.session.proved
-        return self._nobody if proved is None else proved.identity
+        return self._party if proved is None else proved.identity
 
     def exceed(self, reason: str) -> None:
         """End the session: its peer takes more than its part of what serves all. Any thread. Idempotent."""

@@ -15,24 +15,32 @@ from unittest.mock import patch
 
 import hobgoblin.captp.gifts
 import hobgoblin.captp.handoffs
+import hobgoblin.captp.relays
 from hobgoblin.captp.crossing import Crossing
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import Gift
+from hobgoblin.captp.relays import Relays, _Receipt
 from hobgoblin.captp.session import Session, SessionState
+from hobgoblin.captp.shares import Charges, Share
 from hobgoblin.captp.tables import Exports, Tracking
+from hobgoblin.connection import Connection
 from hobgoblin.errors import Refused
 from hobgoblin.failures import Failures
 from hobgoblin.messages import OpAbort
-from hobgoblin.peer import Peer
-from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, Promise, RemoteRef
+from hobgoblin.peer import MAX_DIALS, Peer
+from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, Promise, RemoteRef, Selection
 from hobgoblin.reports import Report
 from hobgoblin.sturdyrefs import Registry
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue
+from tests.simulation.siege import besiege
 from tests.simulation.world import Plan, simulate
 
 Plant = Callable[[Any, str, Any], None]
 
 BUGS: dict[str, Callable[[Plant], None]] = {}
+
+SIEGES: set[str] = set()
+"""Those that show only where a peer floods another one through a third: `siege` looks for them."""
 
 BYZANTINE: set[str] = set()
 """Those that only a byzantine peer brings to light: only seeds with one look for them."""
@@ -45,6 +53,11 @@ def bug(function: Callable[[Plant], None]) -> Callable[[Plant], None]:
 
 def byzantine_bug(function: Callable[[Plant], None]) -> Callable[[Plant], None]:
     BYZANTINE.add(function.__name__.replace("_", " "))
+    return bug(function)
+
+
+def siege_bug(function: Callable[[Plant], None]) -> Callable[[Plant], None]:
+    SIEGES.add(function.__name__.replace("_", " "))
     return bug(function)
 
 
@@ -401,6 +414,99 @@ class Found:
     check: str
 
 
+@siege_bug
+def nobody_has_a_share(plant: Plant) -> None:
+    """Who is first takes all that there is for those whose messages are passed on."""
+
+    def room(self: Any, who: Any, taken: int | None = None) -> int:
+        return int(self.most - (self.taken if taken is None else taken))
+
+    plant(Share, "room", room)
+
+
+@siege_bug
+def what_is_passed_on_is_not_counted(plant: Plant) -> None:
+    """A message for a third peer is sent on as if it were our own."""
+
+    def pass_on(self: Any, message: Any, passage: Any) -> None:
+        if type(message) is Selection:
+            self.session.select(message.target, message.selector, message.untag, message.answer)
+            self._flush_soon()
+        else:
+            self._write(message.target, message.args, message.answer)
+
+    plant(Connection, "_pass_on", pass_on)
+
+
+@siege_bug
+def parts_are_not_counted(plant: Plant) -> None:
+    """Only calls are counted, and no parts of promises."""
+    original = Connection._pass_on
+
+    def pass_on(self: Any, message: Any, passage: Any) -> None:
+        if type(message) is Selection:
+            self.session.select(message.target, message.selector, message.untag, message.answer)
+            self._flush_soon()
+        else:
+            original(self, message, passage)
+
+    plant(Connection, "_pass_on", pass_on)
+
+
+@siege_bug
+def promises_are_not_told_apart(plant: Plant) -> None:
+    """The messages to all promises of the third peer are counted, and not those to each."""
+    plant(hobgoblin.captp.relays, "_promise_key", lambda target: None)
+
+
+@siege_bug
+def listeners_are_not_counted(plant: Plant) -> None:
+    """A peer may have the promises of a third one listened to as it likes."""
+    plant(Relays, "listen", lambda self, promise, who, held: True)
+
+
+@siege_bug
+def octets_are_not_counted(plant: Plant) -> None:
+    """Messages are counted, and not how long they are."""
+    original = _Receipt.__init__
+
+    def receipt(
+        self: Any, relays: Any, who: Any, key: Any, calls: int, part: bool, octets: int, held: Any
+    ) -> None:
+        original(self, relays, who, key, calls, part, 1, held)
+
+    plant(_Receipt, "__init__", receipt)
+
+
+@siege_bug
+def answers_of_others_count_as_ours(plant: Plant) -> None:
+    """What a peer answers to others is told as if it were our own word."""
+    original = Connection.tell
+
+    def tell(self: Any, resolver: Any, verb: Any, value: Any, who: Any = None) -> None:
+        original(self, resolver, verb, value)
+
+    plant(Connection, "tell", tell)
+
+
+@siege_bug
+def references_are_not_counted(plant: Plant) -> None:
+    """A peer may have as many of its objects passed on as there is room for."""
+    plant(Charges, "charge", lambda self, pos, who: None)
+
+
+@siege_bug
+def who_comes_back_is_another(plant: Plant) -> None:
+    """A peer that was cut off and comes again has a share like those that were there before."""
+    plant(Share, "_came_after", lambda self, party: False)
+
+
+@siege_bug
+def gifters_have_no_share_of_the_dials(plant: Plant) -> None:
+    """One peer may cause as many dials as are made for all."""
+    plant(Peer, "_has_room_to_dial", lambda self, location, gifter: len(self._dials) < MAX_DIALS)
+
+
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """Have a bug while the block runs."""
@@ -422,10 +528,11 @@ def find(name: str, *, most: int, first: int = 0) -> Found | None:
     """Run up to ``most`` seeds, until one finds a planted bug; return how, or ``None``."""
     sentence = str(BUGS[name].__doc__)
     seeds = (seed for seed in count(first) if name not in BYZANTINE or Plan.drawn(seed).byzantine)
+    run: Callable[[int], object] = besiege if name in SIEGES else simulate
     with planted(name):
         for number, seed in enumerate(islice(seeds, most), 1):
             try:
-                simulate(seed)
+                run(seed)
             except (TypeError, AttributeError, NameError):
                 raise  # it is not planted well
             except Exception as error:

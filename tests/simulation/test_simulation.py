@@ -14,10 +14,12 @@ import pytest
 from hobgoblin import Actor, method, new_promise, send_only
 from hobgoblin.testing import Faults, Simulation
 from tests.simulation.oracle import Tally
+from tests.simulation.siege import besiege
 from tests.simulation.world import Plan, simulate
 
 ROOT = Path(__file__).parent.parent.parent
 SEEDS, BLOCK = 2000, 100
+SIEGES = 40
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
@@ -29,6 +31,16 @@ def test_every_invariant_holds(first: int) -> None:
     # It is about something: of all that matters there is some in every block.
     assert total.messages > 80 * BLOCK
     assert min(total.severs, total.handoffs, total.gifts, total.crossed, total.attacks) > BLOCK // 2
+
+
+@pytest.mark.parametrize("first", range(0, SIEGES, 10))
+def test_a_flood_through_one_peer_to_another_harms_nobody_else(first: int) -> None:
+    for seed in range(first, first + 10):
+        besiege(seed)
+
+
+def test_a_siege_means_the_same_every_time() -> None:
+    assert besiege(5) == besiege(5)
 
 
 FOUND = (

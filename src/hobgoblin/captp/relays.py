@@ -68,6 +68,8 @@ class Relays:
         self._promises: dict[PromiseKey, tuple[Share, Share]] = {}
         # Answers that were written for others: where their octets end in all that was written, and whose.
         self._unsent: deque[tuple[int, Hashable, int]] = deque()
+        # How many calls of others are parts: those have no resolver that the session counts.
+        self._parts = 0
         self._unasked: dict[int, _Receipt] = {}
         self._answers = Share(_shared(limits.outbound_bytes))
         tables = session._crossing
@@ -116,7 +118,9 @@ class Relays:
             answer._listeners is not None or len(self._unasked) >= UNASKED
         )
         calls = 2 if listens else 1
-        receipt = _Receipt(self, who, key, calls, session._bytes_sent - written, held)
+        part = isinstance(message, Selection)
+        self._parts += part
+        receipt = _Receipt(self, who, key, calls, part, session._bytes_sent - written, held)
         self._calls.take(who, calls)
         self._octets.take(who, receipt.octets)
         if key is not None:
@@ -126,7 +130,7 @@ class Relays:
                 each = self._promises[key] = (Share(self._each), Share(self._each_octets))
             each[0].take(who)
             each[1].take(who, receipt.octets)
-        if isinstance(message, Selection) and not listens:
+        if part and not listens:
             # What is kept for it would be kept as long as nothing is known of the part.
             receipt.held = None
             self._unasked[answer._pos] = receipt
@@ -136,10 +140,10 @@ class Relays:
 
     def listen(self, promise: Promise[Any], who: Hashable, held: object) -> bool:
         """Count that the other side is asked about ``promise`` for ``who``; return whether it may be."""
-        if self._calls.room(who, self._session._awaited) <= 0:
+        if self._calls.room(who, self._session._awaited + self._parts) <= 0:
             return False
         self._calls.take(who)
-        promise._listen_here(_Receipt(self, who, None, 1, 0, held))
+        promise._listen_here(_Receipt(self, who, None, 1, False, 0, held))
         return True
 
     def asked(self, promise: Promise[Any]) -> None:
@@ -209,7 +213,7 @@ class Relays:
         questions = session._crossing.questions
         imports = session._crossing.imports
         room = (
-            self._calls.room(who, session._awaited) > 0
+            self._calls.room(who, session._awaited + self._parts) > 0
             and self._octets.room(who) > 0
             and questions.charges.share.room(who, len(questions)) > 0
             # Each of its calls may bring a reference.
@@ -245,6 +249,7 @@ class Relays:
     def _give_back(self, receipt: _Receipt) -> None:
         who, key, octets = receipt.who, receipt.key, receipt.octets
         self._calls.give_back(who, receipt.calls)
+        self._parts -= receipt.part
         if octets:
             self._octets.give_back(who, octets)
         if key is not None:
@@ -273,15 +278,23 @@ class Relays:
 class _Receipt:
     """Listens for the answer to what was passed on."""
 
-    __slots__ = ("calls", "held", "key", "octets", "relays", "who")
+    __slots__ = ("calls", "held", "key", "octets", "part", "relays", "who")
 
     def __init__(
-        self, relays: Relays, who: Hashable, key: PromiseKey | None, calls: int, octets: int, held: object
+        self,
+        relays: Relays,
+        who: Hashable,
+        key: PromiseKey | None,
+        calls: int,
+        part: bool,
+        octets: int,
+        held: object,
     ) -> None:
         self.relays = relays
         self.who = who
         self.key = key
         self.calls = calls
+        self.part = part
         self.octets = octets
         self.held: object = held
 

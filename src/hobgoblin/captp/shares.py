@@ -3,6 +3,10 @@
 The rule is that of dynamic thresholds: **one may have no more than it leaves free**. Who is alone gets
 half, two get a third each, and so on; so much is always left as each of those has that have the most.
 Nobody needs to be known beforehand, and nothing is kept of those that have nothing.
+
+What is still taken when a session ends stays so for as long as it takes. Who can come back under another
+name each time would get half of the rest each time, and in the end all. So those that come after somebody
+has left something behind (`Party`) share three quarters with that; the last is for those that were there.
 """
 
 from __future__ import annotations
@@ -11,10 +15,34 @@ from collections import deque
 from collections.abc import Hashable, Mapping
 from typing import Final, final
 
-__all__ = ["OWN_SHARE", "Charges", "Lease", "Leases", "Share"]
+__all__ = ["OWN_SHARE", "Charges", "Leases", "Party", "Share"]
 
 OWN_SHARE: Final = 4
 """One in so many of what a peer accepts is kept for what we send ourselves."""
+
+
+LATE_SHARE: Final = 4
+"""One in so many is kept from those that have come after somebody has left something behind."""
+
+
+@final
+class Party:
+    """One that shares, and of whom nobody knows whether it was here before under another name."""
+
+    __slots__ = ("began", "ended")
+
+    moment = 0
+    """Counts the comings and goings."""
+
+    def __init__(self) -> None:
+        Party.moment += 1
+        self.began = Party.moment
+        self.ended = 0
+
+    def leave(self) -> None:
+        """It takes no more. What it has stays taken until it is given back."""
+        Party.moment += 1
+        self.ended = Party.moment
 
 
 @final
@@ -25,12 +53,14 @@ class Share:
         most: how much there is for all of them.
     """
 
-    __slots__ = ("_by_who", "most", "taken")
+    __slots__ = ("_by_who", "_known", "_left", "_left_since", "most", "taken")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.taken = 0
         self._by_who: dict[Hashable, int] = {}
+        # What those that have gone have left behind, since when, and at which moment that was so.
+        self._left = self._left_since = self._known = 0
 
     def of(self, who: Hashable) -> int:
         """Return how much ``who`` has."""
@@ -44,8 +74,11 @@ class Share:
             taken: how much is taken in all, if there are others than those who share.
         """
         free = self.most - (self.taken if taken is None else taken)
+        used = self._by_who.get(who, 0)
+        if type(who) is Party and self._came_after(who):
+            free = min(free, self.most - self.most // LATE_SHARE - self._left)
         # With each that it gets it has one more, and one less is free.
-        return (free - self._by_who.get(who, 0) + 1) // 2
+        return (free - used + 1) // 2
 
     def take(self, who: Hashable, amount: int = 1) -> None:
         """Count what ``who`` has got, also if it is more than there was room for."""
@@ -55,6 +88,8 @@ class Share:
     def give_back(self, who: Hashable, amount: int = 1) -> None:
         """Count what ``who`` has no more."""
         self.taken -= amount
+        if type(who) is Party and who.ended:
+            self._known = 0
         left = self._by_who[who] - amount
         if left:
             self._by_who[who] = left
@@ -64,6 +99,19 @@ class Share:
     def hogs(self, who: Hashable) -> bool:
         """Tell whether ``who`` has so much that it has only itself to blame if there is no room."""
         return self.of(who) * 8 >= self.most
+
+    def _came_after(self, party: Party) -> bool:
+        """Tell whether there is something that was left behind before ``party`` came."""
+        if self._known != Party.moment:
+            gone = [
+                (who.ended, amount)
+                for who, amount in self._by_who.items()
+                if type(who) is Party and who.ended
+            ]
+            self._left = sum([amount for _, amount in gone])
+            self._left_since = min([ended for ended, _ in gone], default=0)
+            self._known = Party.moment
+        return 0 < self._left_since < party.began
 
     def check(self) -> None:
         """Assert that the parts make up the whole."""
