@@ -462,6 +462,17 @@ def test_a_message_that_waits_for_its_own_answer_is_seen_to_wait() -> None:
     run(main)
 
 
+def test_a_handler_may_be_a_reference_and_its_answer_is_followed() -> None:
+    async def main(vat: Vat) -> None:
+        log = vat.spawn(Log)
+        double: Any = hob.spawn_vat("far").spawn(lambda number: 2 * number)
+        told: Any = vat.spawn(lambda error: str(error))
+        assert await vat.run(lambda: on(21, double)) == 42
+        assert await vat.run(lambda: on(log.no_such(), catch=told)) == "no method 'no-such'"  # type: ignore[attr-defined]
+
+    run(main)
+
+
 def test_plain_data_can_not_be_sent_to() -> None:
     async def main(vat: Vat) -> None:
         for data in (5, None, "text", Log()):

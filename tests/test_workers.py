@@ -281,6 +281,12 @@ def test_mistakes_are_told() -> None:
     async def main(vat: Vat) -> None:
         with pytest.raises(hob.NotInVat, match=r"use asyncio\.to_thread"):
             blocking_call(int)
+
+        async def aside() -> None:
+            await asyncio.to_thread(blocking_call, int)
+
+        with pytest.raises(hob.NotInVat, match="in a thread beside one, call the function"):
+            await vat.run(aside)
         with pytest.raises(TypeError, match="wait is async and does not block"):
             await vat.run(lambda: blocking_call(asyncio.Event().wait))
 

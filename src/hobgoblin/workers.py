@@ -50,7 +50,7 @@ def blocking_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) ->
     The threads are the vat's own: made when needed, as many as a `ThreadPoolExecutor` has.
 
     Raises:
-        NotInVat: no vat is running here; use ``asyncio.to_thread``.
+        NotInVat: no vat is running here; use ``asyncio.to_thread``. Or this is a thread beside one.
         TypeError: the function is ``async``: await what it returns instead.
     """
     return _Call(None, function, args, kwargs).answer
@@ -133,8 +133,11 @@ class _Call:
         kwargs: dict[str, Any],
     ) -> None:
         vat = current_home.get()
-        if not isinstance(vat, Vat):
-            raise NotInVat("blocking_call() works within a vat; outside of any, use asyncio.to_thread(…)")
+        if not isinstance(vat, Vat) or not vat.host.here():
+            raise NotInVat(
+                "blocking_call() works within a vat: outside of any, use asyncio.to_thread(…); "
+                "in a thread beside one, call the function"
+            )
         self.name = str(getattr(function, "__name__", type(function).__name__))
         if iscoroutinefunction(function):
             raise TypeError(f"{self.name} is async and does not block: call it and await what it returns")

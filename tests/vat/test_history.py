@@ -11,7 +11,7 @@ from typing import Any, assert_type
 
 import pytest
 
-from hobgoblin import actors
+from hobgoblin import Peer, actors, netlayers
 from hobgoblin.blocking import result
 from hobgoblin.errors import HobgoblinError, NoSuchMethod, NoSuchMoment, NotInVat, NotNear, Refused
 from hobgoblin.loops import VatThread, spawn_vat
@@ -411,6 +411,31 @@ class TestHistory:
 
         run(main)
 
+    def test_calls_of_another_peer(self, run: Any) -> None:
+        """They are turns like any other, and what has caused them is not known here."""
+
+        async def main(_: Vat) -> None:
+            network = netlayers.MemoryNetwork()
+            async with (
+                Peer(netlayers.Memory(network, "bank"), name="bank") as bank,
+                Peer(netlayers.Memory(network, "guest")) as guest,
+            ):
+                account = bank.spawn(Account, 10)
+                there = guest.enliven(bank.publish(account), Account)
+                await there.get()
+                with bank.vat.record() as history, guest.vat.record() as other:
+                    await guest.vat.run(lambda: there.deposit(5))
+                    [turn] = [turn for turn in history.turns if turn.method == "deposit"]
+                    assert turn.cause is None
+                    assert turn.target == "<Ref Account>"
+                    assert history.before(turn).peek(account.get)() == 10
+                    [asked] = other.turns
+                    with pytest.raises(NotNear, match="does not live in the vat"):
+                        other.before(asked).peek(there.get)()
+                assert await there.get() == 15
+
+        run(main)
+
     def test_causes_lead_through_forwarders(self, run: Any) -> None:
         async def main(vat: Vat) -> None:
             account = vat.spawn(Account)
@@ -511,6 +536,7 @@ class TestKeepingNothing:
                 del account
                 gc.collect()
                 assert gone() is None
+                assert history.before(history.turns[0]).run(lambda: "nobody misses it") == "nobody misses it"
                 # It would be found again in the past of the one that had it.
                 holder = vat.spawn(Account)
                 other = weakref.ref(await holder.open_another())
