@@ -15,8 +15,8 @@ from hobgoblin import Peer, netlayers
 
 
 def hear(text: str) -> None:
-    """Called by the room. Text from elsewhere goes to a terminal only if it is nothing but text."""
-    if isinstance(text, str) and text.isprintable():
+    """Called by the room. What comes from elsewhere goes to a terminal only if it is plain text."""
+    if text.isprintable():
         print(text, flush=True)
 
 
