@@ -6,10 +6,10 @@ VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs bench bench-all clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.core ## Watch two peers talk, message by message
 	@$(VENV_PYTHON) -m hobgoblin demo
@@ -34,11 +34,14 @@ docs: .venv/.docs ## Build the documentation into build/docs; a warning is an er
 	@$(VENV_PYTHON) -m sphinx --quiet --fresh-env --fail-on-warning docs build/docs
 	@printf 'See build/docs/index.html\n'
 
-bench: .venv/.core ## Measure speed and memory
+bench: .venv/.core ## Measure speed and memory, next to raw frames and to those peers that are installed
 	@$(VENV_PYTHON) benchmarks
 
+bench-all: .venv/.core ## Install all peers that can be, and measure everything; takes half an hour
+	@$(VENV_PYTHON) benchmarks --install --all
+
 clean: ## Remove .venv, caches and build output
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
+	@rm -rf .venv benchmarks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
 	@find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.core .venv/.test .venv/.lint .venv/.docs: .venv/.%: pyproject.toml

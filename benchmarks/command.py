@@ -1,79 +1,91 @@
-"""The command line: measure, print the table, and write everything down if asked to."""
+"""The command line: measure, print tables, write everything down."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import os
-import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
-from benchmarks.harness import DEFAULT, QUICK, SMOKE, Outcome, Settings
-from benchmarks.processes import ROOT, python
-from benchmarks.suite import BENCHMARKS
-from benchmarks.table import layout, lines_of, ratio, summary
+from benchmarks import install, page, report
+from benchmarks.conduct import ALL, Choice, Conductor, Results
+from benchmarks.contenders import FORMS, LOOPS
+from benchmarks.fleet import RequestFailed
+from benchmarks.processes import WorkerFailed
+from benchmarks.settings import SHORT, SMOKE, WHOLE, Settings
 
-NOISE = """\
-Medians of {runs} with (lowest-highest). Ours and its baseline ran one after the other in each run, and
-"cost" is the median of the ratios within the runs: above 1 x, ours costs more. Whatever else the machine
-does moves all of it: where the ranges are wide, trust the ratio and the processor time, and repeat."""
+NOISE: Final = """\
+Medians of {rounds} with (lowest-highest). In each round all take turns; "by ours" and other ratios are
+medians of the ratios within the rounds. Whatever else the machine does moves all rates: trust ratios and
+processor time first. What one loop does alone (Syrup, sends, spawns) is per second of processor time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says; return the exit status."""
     options = parser().parse_args(arguments)
-    if options.uvloop and importlib.util.find_spec("uvloop") is None:
-        print(
-            "uvloop is not installed: leave out --uvloop, or install it in this environment", file=sys.stderr
-        )
-        return 2
+    if options.install:
+        for line in install.install():
+            print(line, flush=True)
+    if options.page:
+        page.write()
+        return 0
     settings = settings_of(options)
-    facts = machine()
-    print(", ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
     start = perf_counter()
+
+    def keep(results: Results) -> None:
+        if options.json is not None:
+            write(options.json, rounded(asdict(results)))
+
+    choice = Choice(
+        settings, options.only, options.forms or FORMS, options.loop or LOOPS, with_peers=not options.no_peers
+    )
     try:
-        outcomes = measure(options.only, options.runs, settings)
-    except subprocess.CalledProcessError as error:
-        print(f"\nfailed, with status {error.returncode}: {' '.join(error.cmd[1:])}", file=sys.stderr)
+        results = Conductor(choice, progress, keep).run()
+    except (WorkerFailed, RequestFailed) as error:
+        progress("")
+        print(f"failed: {error}", file=sys.stderr)
         return 1
-    lines = [line for name in options.only for line in lines_of(BENCHMARKS[name], outcomes[name])]
-    print()
-    print(*layout(lines), sep="\n")
-    print()
-    print(NOISE.format(runs="1 run" if options.runs == 1 else f"{options.runs} runs"))
-    print(f"Took {perf_counter() - start:.0f} s; load average now {load()}.")
-    if options.json is not None:
-        report = {"machine": facts, "settings": asdict(settings), "benchmarks": written(outcomes)}
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    progress("")
+    data: dict[str, Any] = rounded(asdict(results))
+    show(data)
+    print(f"Took {perf_counter() - start:.0f} s.")
+    if options.record:
+        write(page.DATA, data)
+        page.write()
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
     """What can be asked for."""
     made = argparse.ArgumentParser(
-        prog="benchmarks", description="Measure hobgoblin next to a bare asyncio program that moves the same."
+        prog="benchmarks", description="Measure hobgoblin next to raw frames and to others that do the same."
     )
-    names = list(BENCHMARKS)
-    made.add_argument(
-        "--only", nargs="+", metavar="NAME", choices=names, default=names, help=", ".join(names)
-    )
-    made.add_argument("--runs", type=positive, default=5, metavar="N", help="how often (5)")
+    made.add_argument("--only", nargs="+", metavar="NAME", choices=ALL, default=ALL, help=", ".join(ALL))
+    made.add_argument("--rounds", type=positive, metavar="N", help="how often everything is measured")
     made.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, too")
+    for form in FORMS:
+        made.add_argument(
+            f"--{form}",
+            dest="forms",
+            action="append_const",
+            const=form,
+            help=f"measure the {form} form alone",
+        )
+    made.add_argument("--loop", action="append", choices=LOOPS, help="measure ours on this loop alone")
+    made.add_argument("--no-peers", action="store_true", help="measure ours and the floors alone")
+    made.add_argument("--install", action="store_true", help="install the peers first, as far as they can be")
     made.add_argument(
-        "--uvloop", action="store_true", help="run everything on uvloop, which must be installed"
+        "--record", action="store_true", help="write results, plot and page into the repository"
     )
     made.add_argument(
-        "--references", type=positive, metavar="N", help="how many the memory benchmark hands out"
+        "--page", action="store_true", help="only make plot and page anew, of the recorded results"
     )
     length = made.add_mutually_exclusive_group()
-    length.add_argument("--quick", action="store_true", help="shorter loops: a first impression")
+    length.add_argument("--all", action="store_true", help="the whole: longer loops, larger numbers")
     length.add_argument("--smoke", action="store_true", help="hardly any: only to see that it works")
     return made
 
@@ -88,59 +100,44 @@ def positive(text: str) -> int:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """What the options amount to."""
-    settings = QUICK if options.quick else SMOKE if options.smoke else DEFAULT
-    references: int = options.references or settings.references
-    return replace(settings, references=references, uvloop=options.uvloop)
+    settings = WHOLE if options.all else SMOKE if options.smoke else SHORT
+    rounds: int = options.rounds or settings.rounds
+    return replace(settings, rounds=rounds, memory_rounds=min(settings.memory_rounds, (rounds + 1) // 2))
 
 
-def measure(names: Sequence[str], runs: int, settings: Settings) -> dict[str, list[Outcome]]:
-    """Run everything once, then everything once more: a bad moment then spoils one run of each."""
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
-    for number in range(1, runs + 1):
-        for name in outcomes:
-            if sys.stderr.isatty():
-                print(f"\r\033[Krun {number} of {runs}: {name}", end="", file=sys.stderr, flush=True)
-            outcomes[name].append(measure_once(name, settings))
+def show(data: dict[str, Any]) -> None:
+    """Print all tables."""
+    print(report.about(data))
+    for benchmark in report.benchmarks_of(data):
+        print(f"\n{benchmark.title}")
+        print(*report.aligned(report.table_of(data, benchmark)), sep="\n")
+    print("\ntargets")
+    print(*report.aligned(report.targets_table(data)), sep="\n")
+    print()
+    for line in report.skipped(data):
+        print(f"Skipped {line}")
+    count = len(data["rounds"])
+    print(NOISE.format(rounds="1 round" if count == 1 else f"{count} rounds"))
+
+
+def rounded(value: Any) -> Any:
+    """The same with five digits for each figure: more are noise."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return value
+
+
+def write(file: Path, data: dict[str, Any]) -> None:
+    """Write results down."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def progress(text: str) -> None:
+    """Say what is being done, where somebody watches."""
     if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
-    return outcomes
-
-
-def measure_once(name: str, settings: Settings) -> Outcome:
-    """Run a benchmark once, in a fresh process."""
-    command = python("single_run", name, json.dumps(asdict(settings)))
-    finished = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return Outcome(**json.loads(finished.stdout))
-
-
-def machine() -> dict[str, str]:
-    """What the figures depend on."""
-    return {
-        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
-        "on": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
-        "load average": load(),
-    }
-
-
-def load() -> str:
-    """How busy the machine was in the last minute."""
-    return f"{os.getloadavg()[0]:.2f}"
-
-
-def written(outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
-    """Everything that was found, for a program."""
-    report: dict[str, Any] = {}
-    for name, runs in outcomes.items():
-        rows: dict[str, Any] = {}
-        for row in BENCHMARKS[name].rows:
-            ratios = [found for run in runs if (found := ratio(row, run.ours, run.baseline)) is not None]
-            rows[row.key] = {
-                "title": row.title.strip(),
-                "unit": row.unit,
-                "ours": summary([run.ours[row.key] for run in runs]),
-                "baseline": summary([run.baseline[row.key] for run in runs]) if row.baseline else None,
-                "cost": summary(ratios) if ratios else None,
-            }
-        report[name] = {"rows": rows, "runs": [asdict(run) for run in runs]}
-    return report
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

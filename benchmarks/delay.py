@@ -1,7 +1,7 @@
-"""A process between two sockets that holds everything back for a while, in both directions.
+"""A process between pairs of sockets that holds everything back for a while, in both directions.
 
-Usage: ``python -m benchmarks.delay LISTEN TARGET SECONDS``. Threads and `time.sleep`, not asyncio:
-a loop's timers are late by up to a millisecond, which here would count twice.
+Usage: ``python -m benchmarks.delay SECONDS LISTEN TARGET [LISTEN TARGET …]``. Threads and
+`time.sleep`, not asyncio: a loop's timers are late by up to a millisecond, which here would count twice.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import socket
 import sys
 import threading
 import time
+
+from benchmarks.processes import say_ready
 
 Held = queue.SimpleQueue[tuple[float, bytes]]
 
@@ -58,15 +60,16 @@ def accept_all(listener: socket.socket, target: str, seconds: float) -> None:
         join(arrival, onward, seconds)
 
 
-def main(listen: str, target: str, seconds: float) -> None:
+def main(seconds: float, *paths: str) -> None:
     """Serve until the end of standard input."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(listen)
-    listener.listen()
-    threading.Thread(target=accept_all, args=(listener, target, seconds), daemon=True).start()
-    print("READY", listen, flush=True)
+    for listen, target in zip(paths[::2], paths[1::2], strict=True):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(listen)
+        listener.listen()
+        threading.Thread(target=accept_all, args=(listener, target, seconds), daemon=True).start()
+    say_ready()
     sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    main(float(sys.argv[1]), *sys.argv[2:])

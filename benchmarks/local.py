@@ -1,6 +1,6 @@
 """Sends without a network, from an object to another in its vat or in a second vat of the same loop.
 
-The baseline is a bare mailbox: a queue that is emptied once per tick of the loop, and futures.
+Beside them, a bare mailbox: a queue that is emptied once per tick of the loop, and futures.
 """
 
 from __future__ import annotations
@@ -8,23 +8,33 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from time import perf_counter
+from time import process_time
 from typing import Any, Final
 
-from benchmarks.harness import WINDOW, Figures, Outcome, Row, Settings
+from benchmarks.measures import Benchmark, Figures, Row
+from benchmarks.settings import WINDOW, Settings
 from hobgoblin import Actor, method, send_only, spawn_vat
 from hobgoblin.vat import Vat
 
-MAILBOX: Final = "mailbox"
 BATCH: Final = 1000
+SLICES: Final = 3
 
-ROWS = (
-    Row("one_way", "one vat: sends, one way", "/s", True, MAILBOX),
-    Row("window", f"one vat: {WINDOW} awaited sends outstanding", "/s", True, MAILBOX),
-    Row("single", "one vat: awaited one at a time", "/s", True, MAILBOX),
-    Row("two_one_way", "two vats: sends, one way", "/s", True, MAILBOX),
-    Row("two_window", f"two vats: {WINDOW} awaited sends outstanding", "/s", True, MAILBOX),
-    Row("two_single", "two vats: awaited one at a time", "/s", True, MAILBOX),
+BENCHMARK: Final = Benchmark(
+    "local",
+    "sends within one loop",
+    tuple(
+        Row(f"{prefix}{key}", f"{place}{title}", "/s", True)
+        for prefix, place in (
+            ("two_", "between two vats: "),
+            ("one_", "within one vat: "),
+            ("mailbox_", "bare mailbox: "),
+        )
+        for key, title in (
+            ("one_way", "one way"),
+            ("window", f"answers awaited, {WINDOW} outstanding"),
+            ("single", "awaited one at a time"),
+        )
+    ),
 )
 
 
@@ -67,69 +77,69 @@ class Mailbox:
                 answer.set_result(result)
 
 
-async def run(settings: Settings) -> Outcome:
+async def run(settings: Settings, loop: str) -> Figures:
     """Measure once. The senders run as methods do: each stretch between two awaits is a turn."""
     here, there = spawn_vat("here"), spawn_vat("there")
     own, other = here.spawn(Target), there.spawn(Target)
     mailbox = Mailbox()
-    seconds = settings.seconds / 3
-    ours = {
-        **await measure_ours(here, own, "", seconds),
-        **await measure_ours(here, other, "two_", seconds),
-    }
-    bare = {
-        "one_way": await one_way(mailbox.send, mailbox.add, seconds),
-        "window": await window(mailbox.add, seconds),
-        "single": await single(mailbox.add, seconds),
-    }
+    sent: Figures = {}
+    spent: Figures = {}
+    for _ in range(SLICES):
+        for key, measure in (
+            ("two_", lambda kind, seconds: within(here, other, kind, seconds)),
+            ("one_", lambda kind, seconds: within(here, own, kind, seconds)),
+            ("mailbox_", lambda kind, seconds: kind(mailbox.send, mailbox.add, seconds)),
+        ):
+            for kind in (one_way, window, single):
+                name = key + kind.__name__
+                count, took = await measure(kind, settings.seconds / SLICES)
+                sent[name] = sent.get(name, 0) + count
+                spent[name] = spent.get(name, 0) + took
     here.stop()
     there.stop()
-    return Outcome(ours, {**bare, **{f"two_{key}": figure for key, figure in bare.items()}})
+    return {name: sent[name] / spent[name] for name in sent}
 
 
-async def measure_ours(vat: Vat, target: Target, prefix: str, seconds: float) -> Figures:
+async def within(vat: Vat, target: Target, kind: Any, seconds: float) -> Any:
     """Send from turns of ``vat``."""
-    add: Any = target.add
-    return {
-        f"{prefix}one_way": await vat.run(one_way, send_only(target.add), add, seconds),
-        f"{prefix}window": await vat.run(window, add, seconds),
-        f"{prefix}single": await vat.run(single, add, seconds),
-    }
+    return await vat.run(kind, send_only(target.add), target.add, seconds)
 
 
-async def one_way(send: Callable[[int, int], object], add: Callable[..., Awaitable[int]], to: float) -> float:
+async def one_way(
+    send: Callable[[int, int], object], add: Callable[..., Awaitable[int]], seconds: float
+) -> tuple[int, float]:
     """Send in batches; one awaited send behind each says that all of it has arrived."""
     sent = 0
-    start = perf_counter()
-    while (elapsed := perf_counter() - start) < to:
+    start = process_time()
+    while (elapsed := process_time() - start) < seconds:
         for _ in range(BATCH):
             send(20, 22)
         await add(20, 22)
         sent += BATCH + 1
-    return sent / elapsed
+    return sent, elapsed
 
 
-async def window(add: Callable[..., Awaitable[int]], seconds: float) -> float:
+async def window(send: object, add: Callable[..., Awaitable[int]], seconds: float) -> tuple[int, float]:
     """Keep a window of sends under way, and await the oldest."""
     under_way = deque(add(20, 22) for _ in range(WINDOW))
     answered = 0
-    start = perf_counter()
-    while (elapsed := perf_counter() - start) < seconds:
+    start = process_time()
+    while (elapsed := process_time() - start) < seconds:
         for _ in range(WINDOW):
             await under_way.popleft()
             under_way.append(add(20, 22))
         answered += WINDOW
     for answer in under_way:
         await answer
-    return answered / elapsed
+    return answered, elapsed
 
 
-async def single(add: Callable[..., Awaitable[int]], seconds: float) -> float:
+async def single(send: object, add: Callable[..., Awaitable[int]], seconds: float) -> tuple[int, float]:
     """Await every send before the next."""
     answered = 0
-    start = perf_counter()
-    while (elapsed := perf_counter() - start) < seconds:
+    start = process_time()
+    while (elapsed := process_time() - start) < seconds:
         for _ in range(10):
             await add(20, 22)
         answered += 10
-    return answered / elapsed
+    return answered, elapsed

@@ -1,7 +1,7 @@
-"""Servers in processes of their own: both ends of the pipe between them and the benchmark.
+"""Processes that are measured: started, asked line by line, and looked at from outside.
 
-A server prints ``READY`` and what a client needs to know, answers every line on its standard input
-with a line of JSON about itself, and ends when its standard input does.
+A process says ``READY`` and what others need to know. Then it answers each line on its standard
+input with a line of JSON, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -9,100 +9,175 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
+import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, TypeVar
 
-from benchmarks.harness import cpu_seconds, resident_bytes
+T = TypeVar("T")
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 300.0
+
+
+class WorkerFailed(Exception):
+    """A process did not do what it was to do; says what it said last."""
 
 
 def python(module: str, *arguments: str) -> list[str]:
     """The command line that runs a module of this package; run it in `ROOT`."""
-    return [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    return [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *arguments]
 
 
-class ServerProcess:
-    """The benchmark's end."""
+class Worker:
+    """A process of ours. Stop it, or it stays."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(
+        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path = ROOT
+    ) -> None:
         self._process = subprocess.Popen(
-            python(module, *arguments), cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self._ready: str | None = None
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._said: list[str] = []
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._readers = (
+            threading.Thread(target=_read, args=(self._process.stdout, self._lines.put), daemon=True),
+            threading.Thread(target=_read, args=(self._process.stderr, self._said.append), daemon=True),
+        )
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def ready(self) -> str:
-        """Wait until it serves; return what it says that clients need to know."""
+        """Wait until it is; return what it says that others need to know."""
         if self._ready is None:
             line = self._read_line()
             if not line.startswith("READY"):
-                raise RuntimeError(f"{self._process.args!r} did not start, it said {line!r}")
+                raise self._failed(line)
             self._ready = line.removeprefix("READY").strip()
         return self._ready
 
-    def facts(self) -> dict[str, Any]:
-        """Ask the process about itself: ``cpu``, ``resident`` and what else it knows. Blocks shortly."""
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Have it do something; return what it says of that."""
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        facts: dict[str, Any] = json.loads(self._read_line())
-        return facts
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failed("") from None
+        line = self._read_line()
+        if not line.startswith("{"):
+            raise self._failed(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def cpu(self) -> float:
-        """Seconds of processor time that it has burnt so far."""
-        return float(self.facts()["cpu"])
+        """Seconds of processor time that it has burnt so far, in all of its threads."""
+        return cpu_of(self.pid)
 
     def stop(self) -> None:
         """End the process, by force if it takes long. Idempotent."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         try:
-            self._process.wait(PATIENCE_SECONDS)
+            process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+            process.kill()
+            process.wait()
+        for reader in self._readers:
+            reader.join(PATIENCE_SECONDS)
+        process.stdout.close()
+        process.stderr.close()
 
     def _read_line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        try:
+            return self._lines.get(timeout=ANSWER_SECONDS)
+        except queue.Empty:
+            self._process.kill()
+            return f"no answer within {ANSWER_SECONDS:g} s"
+
+    def _failed(self, line: str) -> WorkerFailed:
+        self.stop()
+        said = "".join([line, *self._said]).strip().splitlines()
+        return WorkerFailed(
+            said[-1] if said else f"ended without a word, with status {self._process.returncode}"
+        )
 
 
-@contextmanager
-def serving(*commands: tuple[str, ...]) -> Iterator[list[ServerProcess]]:
-    """Start servers at once, wait until all are ready, and stop them in the end."""
-    servers: list[ServerProcess] = []
-    try:
-        for command in commands:
-            servers.append(ServerProcess(*command))
-        for server in servers:
-            server.ready()
-        yield servers
-    finally:
-        for server in reversed(servers):
-            server.stop()
+def _read(pipe: IO[str], take: Callable[[str], object]) -> None:
+    for line in pipe:
+        take(line)
+    take("")
 
 
-async def report_until_told(ready: str, more: Callable[[], dict[str, Any]] = dict) -> None:
-    """Be the server's end: say ``ready``, answer questions, and return when the pipe is closed."""
-    loop = asyncio.get_running_loop()
-    over = loop.create_future()
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time that a process has burnt so far, in all of its threads."""
+    if sys.platform == "linux":
+        return time.clock_gettime((~pid << 3) | 2)  # the clock of another process: see clock_getcpuclockid(3)
+    seconds = 0.0
+    for part in _ps(pid, "time").replace("-", ":").split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
 
-    def asked() -> None:
-        questions = os.read(sys.stdin.fileno(), 4096)
-        if not questions:
-            loop.remove_reader(sys.stdin.fileno())
-            over.set_result(None)
-        for _ in range(questions.count(b"\n")):
-            facts = {"cpu": cpu_seconds(), "resident": resident_bytes(), **more()}
-            print(json.dumps(facts), flush=True)
 
-    loop.add_reader(sys.stdin.fileno(), asked)
-    print(f"READY {ready}", flush=True)
-    await over
+def resident_of(pid: int) -> int:
+    """Octets of memory that a process has in use."""
+    statm = Path(f"/proc/{pid}/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize()
+    return int(_ps(pid, "rss")) * 1024
+
+
+def _ps(pid: int, what: str) -> str:
+    command = ["ps", "-o", f"{what}=", "-p", str(pid)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def run_loop(main: Coroutine[Any, Any, T], *, loop: str) -> T:
+    """Run ``main`` on a new loop: asyncio's own, or uvloop's."""
+    factory = None
+    if loop == "uvloop":
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+def end_with_input() -> None:
+    """Have this process end when its standard input does."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def say_ready(text: str = "") -> None:
+    """Tell whoever started this process that it may go on."""
+    print(f"READY {text}", flush=True)

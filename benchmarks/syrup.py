@@ -1,46 +1,75 @@
-"""The codec alone: a small op:deliver and a large mixed structure, next to the same in JSON."""
+"""The codec alone: a small op:deliver and a large mixed structure, next to the same in msgpack and JSON."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
-from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
-from benchmarks.harness import Figures, Outcome, Row, Settings
+from benchmarks.clock import rates
+from benchmarks.measures import Benchmark, Figures, Row
+from benchmarks.settings import Settings
 from hobgoblin import Symbol
 from hobgoblin.messages import CONSTRUCTORS, ENCODERS, DescExport, DescImportObject, OpDeliver
 from hobgoblin.syrup import decode, encode
 
-ROWS = (
-    Row("encode_small", "Syrup: encode a small op:deliver", "/s", True, "json"),
-    Row("decode_small", "Syrup: decode it", "/s", True, "json"),
-    Row("encode_large", "Syrup: encode 100 KB, mixed", "/s", True, "json"),
-    Row("decode_large", "Syrup: decode it", "/s", True, "json"),
+BENCHMARK: Final = Benchmark(
+    "syrup",
+    "Syrup, next to msgpack and JSON",
+    tuple(
+        Row(f"{key}{other}", f"{title}{suffix}", "/s", True)
+        for key, title in (
+            ("encode_small", "encode a small op:deliver"),
+            ("decode_small", "decode it"),
+            ("encode_large", "encode 100 KB, mixed"),
+            ("decode_large", "decode that"),
+        )
+        for other, suffix in (("", ""), (".msgpack", ", msgpack"), (".json", ", JSON"))
+    ),
 )
 
 SMALL = OpDeliver(DescExport(1), (Symbol("add"), 20, 22), 4711, DescImportObject(4712))
-SMALL_IN_JSON = ["op:deliver", ["desc:export", 1], ["add", 20, 22], 4711, ["desc:import-object", 4712]]
+PLAIN_SMALL = ["op:deliver", ["desc:export", 1], ["add", 20, 22], 4711, ["desc:import-object", 4712]]
 
 
-async def run(settings: Settings) -> Outcome:
-    """Measure once. Syrup and JSON take turns, so that both meet the same moment."""
+async def run(settings: Settings, loop: str) -> Figures:
+    """Measure once."""
     large = mixed(lambda size: bytes(range(256))[:size])
-    large_in_json = mixed(lambda size: "x" * size)
-    small_bytes, large_bytes = to_syrup(SMALL), to_syrup(large)
-    small_text, large_text = to_json(SMALL_IN_JSON), to_json(large_in_json)
-    assert from_syrup(small_bytes) == SMALL
-    ours: Figures = {}
-    theirs: Figures = {}
-    for key, in_syrup, in_json in (
-        ("encode_small", lambda: to_syrup(SMALL), lambda: to_json(SMALL_IN_JSON)),
-        ("decode_small", lambda: from_syrup(small_bytes), lambda: json.loads(small_text)),
-        ("encode_large", lambda: to_syrup(large), lambda: to_json(large_in_json)),
-        ("decode_large", lambda: from_syrup(large_bytes), lambda: json.loads(large_text)),
-    ):
-        ours[key] = rate(in_syrup, settings.seconds / 3)
-        theirs[key] = rate(in_json, settings.seconds / 3)
-    return Outcome(ours, theirs, {"large_octets": len(large_bytes), "small_octets": len(small_bytes)})
+    text_large = mixed(lambda size: "x" * size)
+    small_octets, large_octets = to_syrup(SMALL), to_syrup(large)
+    assert from_syrup(small_octets) == SMALL
+    works: dict[str, dict[str, Callable[[], object]]] = {
+        "encode_small": {"": lambda: to_syrup(SMALL)},
+        "decode_small": {"": lambda: from_syrup(small_octets)},
+        "encode_large": {"": lambda: to_syrup(large)},
+        "decode_large": {"": lambda: from_syrup(large_octets)},
+    }
+    add(works, ".json", to_json, json.loads, text_large)
+    if importlib.util.find_spec("msgpack") is not None:
+        import msgpack  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+        add(works, ".msgpack", msgpack.packb, msgpack.unpackb, large)
+    figures: Figures = {}
+    for key, each in works.items():
+        for name, rate in rates(each, settings.seconds).items():
+            figures[f"{key}{name}"] = rate
+    return figures
+
+
+def add(
+    works: dict[str, dict[str, Callable[[], object]]],
+    name: str,
+    pack: Callable[[object], Any],
+    unpack: Callable[[Any], object],
+    large: object,
+) -> None:
+    """Add what another codec does with the same."""
+    small_packed, large_packed = pack(PLAIN_SMALL), pack(large)
+    works["encode_small"][name] = lambda: pack(PLAIN_SMALL)
+    works["decode_small"][name] = lambda: unpack(small_packed)
+    works["encode_large"][name] = lambda: pack(large)
+    works["decode_large"][name] = lambda: unpack(large_packed)
 
 
 def mixed(octets: Callable[[int], object]) -> dict[str, Any]:
@@ -70,17 +99,3 @@ def from_syrup(data: bytes) -> object:
 
 def to_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def rate(work: Callable[[], object], seconds: float) -> float:
-    """How often a second ``work`` is done. The clock is looked at every few times only."""
-    work()
-    times = 0
-    batch = 1
-    start = perf_counter()
-    while (elapsed := perf_counter() - start) < seconds:
-        for _ in range(batch):
-            work()
-        times += batch
-        batch = min(batch * 2, 100) if elapsed < seconds / 20 else batch
-    return times / elapsed
