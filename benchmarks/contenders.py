@@ -124,6 +124,15 @@ def others(tls_folder: Path) -> list[Contender]:
         ),
         Contender("RPyC", PEER, "rpyc", needs=("rpyc",)),
         Contender("Pyro5", PEER, "pyro5", needs=("Pyro5", "msgpack")),
+        Contender(
+            "Pyro5, TLS of both sides over TCP",
+            PEER,
+            "pyro5",
+            needs=("Pyro5", "msgpack"),
+            proves=True,
+            only=("connect",),
+            environment=tls,
+        ),
         Contender("capnweb", PEER, ""),
     ]
 

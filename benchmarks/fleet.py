@@ -14,7 +14,7 @@ from benchmarks.measures import Figures, Measure
 from benchmarks.processes import Worker, WorkerFailed, python, resident_of
 from benchmarks.settings import DELAY_SECONDS, RELEASED, Settings
 
-TRIES: Final = 5
+TRIES: Final = 10
 FAREWELL_SECONDS: Final = 10.0
 TABLES: Final[Mapping[str, Any]] = {"do": "tables"}
 

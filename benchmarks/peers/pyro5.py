@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from Pyro5 import config
 
+from benchmarks.tls import CERTIFICATE, FOLDER_VARIABLE, KEY, NAME
+
 config.SERIALIZER = "msgpack"
 config.SERVERTYPE = "multiplex"
+if FOLDER_VARIABLE in os.environ:
+    folder = Path(os.environ[FOLDER_VARIABLE])
+    config.SSL = config.SSL_REQUIRECLIENTCERT = True
+    config.SSL_SERVERCERT = config.SSL_CLIENTCERT = config.SSL_CACERTS = str(folder / CERTIFICATE)
+    config.SSL_SERVERKEY = config.SSL_CLIENTKEY = str(folder / KEY)
 
 from Pyro5.api import Proxy  # noqa: E402 - reads the configuration
 from Pyro5.server import Daemon, expose  # noqa: E402
@@ -18,7 +27,7 @@ from benchmarks.peers.counted import Counted  # noqa: E402
 from benchmarks.processes import end_with_input, say_ready  # noqa: E402
 
 BLOCKING: Final = True
-NAME: Final = "bench"
+OBJECT: Final = "bench"
 
 
 @expose
@@ -111,7 +120,7 @@ class Crowd:
 
 
 def _proxy(path: str) -> Any:
-    return Proxy(f"PYRO:{NAME}@./u:{path}")
+    return Proxy(path if path.startswith("PYRO:") else f"PYRO:{OBJECT}@./u:{path}")
 
 
 def connect(path: str) -> Session:
@@ -121,8 +130,9 @@ def connect(path: str) -> Session:
 
 def serve(path: str, run: Any) -> None:
     """Serve at ``path``."""
-    daemon = Daemon(unixsocket=path)
-    daemon.register(Bench(daemon), NAME)
-    say_ready()
+    # Its TLS checks the name of a host, which a Unix socket has not.
+    daemon = Daemon(host=NAME) if config.SSL else Daemon(unixsocket=path)
+    uri = daemon.register(Bench(daemon), OBJECT)
+    say_ready(str(uri) if config.SSL else "")
     end_with_input()
     daemon.requestLoop()
