@@ -27,9 +27,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Final, Protocol, final
 
-from hobgoblin.captp import (
-    BREAK,
-    FULFILL,
+from hobgoblin.captp.events import (
     Answered,
     Broke,
     Delivered,
@@ -38,12 +36,11 @@ from hobgoblin.captp import (
     Listened,
     Opened,
     Selected,
-    Session,
-    SessionState,
     Severed,
 )
 from hobgoblin.captp.handoffs import sign_receive
 from hobgoblin.captp.quotas import Ticket
+from hobgoblin.captp.session import BREAK, FULFILL, HANDSHAKE, OPEN, SEVERED, Session
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
 from hobgoblin.errors import NotPassable, Refused, SessionFull, SessionSevered
@@ -54,28 +51,18 @@ from hobgoblin.loops import host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
 from hobgoblin.passages import TOO_MUCH, Origin, Passage
-from hobgoblin.refs import (
-    BROKEN,
-    FULFILLED,
-    ROUTE_RELAY,
-    ROUTE_SELECTED,
-    Follower,
-    LocalRef,
-    Message,
-    Promise,
-    Ref,
-    Relay,
-    RemoteRef,
-    Selection,
-    Watcher,
-)
+from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
+from hobgoblin.refs.message import Message
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
+from hobgoblin.refs.selection import Selection
 from hobgoblin.reports import Report
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap, show
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Shaped, Symbol, as_crossing
-from hobgoblin.vat import Vat
 from hobgoblin.vat.shapes import misfit_of
+from hobgoblin.vat.vat import Vat
 from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Connection", "Introducer"]
@@ -231,7 +218,7 @@ class Connection(Origin):
     @property
     def hello_is_out(self) -> bool:
         """Whether the side that dialled has said hello, and waits for the other's."""
-        return self._channel is not None and self.session.state is SessionState.HANDSHAKE
+        return self._channel is not None and self.session.state is HANDSHAKE
 
     def vat_stopped(self) -> None:
         """The promises of this session can't be of use any more: end it. `Vat` calls this."""
@@ -242,7 +229,7 @@ class Connection(Origin):
     # Handler: what the channel calls
 
     def channel_opened(self, channel: Channel) -> None:
-        if self.session.state is SessionState.SEVERED:
+        if self.session.state is SEVERED:
             # Given up before it came about: the other side is not to hear of it at all.
             channel.close()
             return
@@ -298,7 +285,7 @@ class Connection(Origin):
 
     def accept(self, message: Message) -> None:
         answer = message.answer
-        if self._host.here() and (answer is None or answer._at.host is self._host):
+        if self._host.here() and (answer is None or answer._at is self._vat or answer._at.host is self._host):
             self._deliver(message)
             return
         if self._vat._left_behind:
@@ -315,15 +302,12 @@ class Connection(Origin):
                 question._listen(Follower(answer))
             message = message.asked_for(question)
             relay = Relay(self._vat, question)
-            if answer._at.host.here():
-                answer._set_route(relay, kind, 0)
-            else:
-                answer._at.host.post(answer._set_route, relay, kind, 0)
+            answer._take_route(relay, kind)
         self._host.post(self._deliver, message)
 
     def listen(self, promise: Promise[Any]) -> None:
         first = promise._listeners[0] if promise._listeners else None
-        if type(first) is Report and first.connection is not self and self.session.state is SessionState.OPEN:
+        if type(first) is Report and first.connection is not self and self.session.state is OPEN:
             passage = Passage(first.connection, first.ticket)
             if not self.session.relays.listen(promise, first.connection.who, passage):
                 first.connection.exceed(TOO_MUCH)
@@ -340,7 +324,7 @@ class Connection(Origin):
             self._host.post(self._room_here, done)
 
     def _room_here(self, done: Promise[None]) -> None:
-        if self.session.state is SessionState.SEVERED:
+        if self.session.state is SEVERED:
             done._break(self._severance())
         elif self.session.unsent <= self._low_water:
             done._resolve(None)
@@ -386,11 +370,11 @@ class Connection(Origin):
         try:
             if passage is not None and type(passage) is Passage:
                 self._pass_on(message, passage)
-            elif isinstance(message, Selection):
+            elif type(message) is not Selection:
+                self._write(message.target, message.args, message.answer)
+            else:
                 self.session.select(message.target, message.selector, message.untag, message.answer)
                 self._flush_soon()
-            else:
-                self._write(message.target, message.args, message.answer)
         except SessionSevered:
             message.fail(self._severance())
         except SessionFull as error:
@@ -487,30 +471,30 @@ class Connection(Origin):
                 self._carrying_out = False
 
     def _event(self, event: Event) -> None:
-        match event:
-            case Delivered():
-                self._delivered(event)
-            case Answered(promise, value):
-                misfit = misfit_of(value) if type(value) is Shaped else None
-                if misfit is None:
-                    promise._resolve_here(value)
-                else:
-                    promise._break_here(misfit)
-            case Broke(promise, reason):
-                promise._break_here(received_reason(reason, promise._site))
-            case Listened(target, resolver, ticket):
-                self._listened(target, resolver, ticket)
-            case Selected():
-                self._selected(event)
-            case Introduced(promise, certificate):
-                if self._introducer is None:
-                    promise._break_here(Refused("nothing can be handed over on a direct connection"))
-                else:
-                    self._introducer.introduced(self, promise, certificate)
-            case Opened():
-                self._opened()
-            case Severed(_, orphans):
-                self._severed(orphans)
+        if type(event) is Delivered:
+            self._delivered(event)
+        elif type(event) is Answered:
+            answered = event
+            misfit = misfit_of(answered.value) if type(answered.value) is Shaped else None
+            if misfit is None:
+                answered.promise._resolve_here(answered.value)
+            else:
+                answered.promise._break_here(misfit)
+        elif type(event) is Broke:
+            event.promise._break_here(received_reason(event.reason, event.promise._site))
+        elif type(event) is Listened:
+            self._listened(event.target, event.resolver, event.ticket)
+        elif type(event) is Selected:
+            self._selected(event)
+        elif type(event) is Introduced:
+            if self._introducer is None:
+                event.promise._break_here(Refused("nothing can be handed over on a direct connection"))
+            else:
+                self._introducer.introduced(self, event.promise, event.certificate)
+        elif type(event) is Opened:
+            self._opened()
+        elif type(event) is Severed:
+            self._severed(event.orphans)
 
     def _delivered(self, event: Delivered) -> None:
         answer = event.answer
@@ -632,7 +616,7 @@ class Connection(Origin):
 
     def tell(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
         """Send a resolver of the peer its one message; ``who`` is another peer that has said so."""
-        if self.session.state is not SessionState.OPEN:
+        if self.session.state is not OPEN:
             return
         try:
             self._write_to_resolver(resolver, verb, value, who)
@@ -647,7 +631,7 @@ class Connection(Origin):
         self._host.post(self._release_later)
 
     def _release_later(self) -> None:
-        if self._release_timer is None and self.session.state is SessionState.OPEN:
+        if self._release_timer is None and self.session.state is OPEN:
             self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release)
 
     def _release(self) -> None:
@@ -661,7 +645,7 @@ class Connection(Origin):
 
     def _sent_unasked(self) -> None:
         """What the peer gets whether it reads or not has been written: that may have ended the session."""
-        if self.session.state is SessionState.SEVERED:
+        if self.session.state is SEVERED:
             self._loop.call_soon(self._catch_up)
         elif not self._flush_due:
             self._flush_soon()
@@ -671,7 +655,7 @@ class Connection(Origin):
         channel = self._channel
         if channel is None:
             return
-        severed = self.session.state is SessionState.SEVERED
+        severed = self.session.state is SEVERED
         while not self._paused or severed:
             messages = self.session.data_to_send(releases=releases, most=WRITE_OCTETS)
             if not messages:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, final
 
-from hobgoblin.captp import Session, SessionState
+from hobgoblin.captp.session import Session, SessionState
 from hobgoblin.loops import LoopHost
 from hobgoblin.netlayers import Channel
 from hobgoblin.vat import Vat

@@ -21,7 +21,8 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hobgoblin.errors import VatStopped
 from hobgoblin.forking import FORKED, keep, let_go, tell_at_fork
-from hobgoblin.refs import BROKEN, FULFILLED, PENDING, Promise, current_home
+from hobgoblin.refs import BROKEN, FULFILLED, PENDING, current_home
+from hobgoblin.refs.promise import Promise
 from hobgoblin.vat import Vat
 from hobgoblin.vat.shapes import revived_result
 
@@ -45,7 +46,7 @@ class LoopHost:
         self._eager = _EAGER and getattr(loop, "eager_tasks", True)
         self._forked = False
         self._buried = False
-        self._end = self._stop_vats()
+        self._end = _stopping(self._vats)
         if loop.is_running():
             # The loop finishes this generator when it shuts down: it has no other way to tell us.
             with suppress(StopIteration):
@@ -69,15 +70,6 @@ class LoopHost:
         vat = Vat(self, name=name)
         self._vats[vat] = None
         return vat
-
-    async def _stop_vats(self) -> AsyncGenerator[None]:
-        vats = self._vats  # and not self: the loop must not keep its host alive
-        del self
-        try:
-            yield
-        finally:
-            for vat in tuple(vats):
-                vat.stop()
 
     def post(self, callback: Callable[..., object], *args: object) -> None:
         try:
@@ -195,6 +187,15 @@ def _give_up(callback: Callable[..., object]) -> None:
             each._state = PENDING
             each._locked = False
             each._break_here(VatStopped(f"this promise can't settle any more: {FORKED}"))
+
+
+async def _stopping(vats: WeakKeyDictionary[Vat, None]) -> AsyncGenerator[None]:
+    """Stop ``vats`` when this is closed. It does not know their host: the loop must not keep that alive."""
+    try:
+        yield
+    finally:
+        for vat in tuple(vats):
+            vat.stop()
 
 
 @final

@@ -314,8 +314,9 @@ def _abort(fields: Fields) -> OpAbort:
 
 def _positioned(label: str, kind: Callable[[int], object]) -> Callable[[Fields], object]:
     def construct(fields: Fields) -> object:
-        (position,) = _shape(label, fields, is_position)
-        return kind(cast("int", position))
+        if len(fields) != 1 or not is_position(fields[0]):
+            _shape(label, fields, is_position)  # says what is wrong
+        return kind(cast("int", fields[0]))
 
     return construct
 

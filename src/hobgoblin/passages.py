@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final, final
 
-from hobgoblin.captp import Session
+from hobgoblin.captp.session import Session
 from hobgoblin.captp.shares import Leases, Party
 from hobgoblin.loops import LoopHost
-from hobgoblin.refs import Promise, Ref
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import Ref
 from hobgoblin.values import Limits
 
 __all__ = ["TOO_MUCH", "Origin", "Passage"]

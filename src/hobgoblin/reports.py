@@ -7,7 +7,8 @@ from typing import Any, final
 from hobgoblin.captp import FULFILL
 from hobgoblin.captp.quotas import Ticket
 from hobgoblin.passages import Origin
-from hobgoblin.refs import PENDING, Promise, Ref, Reporter
+from hobgoblin.refs import PENDING, Promise, Ref
+from hobgoblin.refs.contracts import Reporter
 
 __all__ = ["Report"]
 

@@ -123,7 +123,7 @@ def record_of(stranger, framing):
 
 def outcome_of(peer):
     events = [
-        (type(event).__name__, [repr(getattr(event, name)) for name in type(event).__slots__])
+        (type(event).__name__, [repr(getattr(event, name)) for name in type(event).__match_args__])
         for event in peer.session.events_received()
     ]
     return events, peer.session.data_to_send(), peer.session.stats()

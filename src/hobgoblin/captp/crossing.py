@@ -28,17 +28,9 @@ from hobgoblin.messages import (
     OpGcExports,
     is_position,
 )
-from hobgoblin.refs import (
-    FULFILLED,
-    PENDING,
-    ROUTE_IMPORT,
-    ROUTE_SELECTED,
-    LocalRef,
-    Promise,
-    Ref,
-    RemoteRef,
-    Sink,
-)
+from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.values import SHAPED_TAGS, Limits, Record, Shaped, Tagged
 from hobgoblin.wire import Octets, Wire
 
@@ -213,12 +205,12 @@ class Crossing:
 
     def is_theirs(self, target: Ref) -> bool:
         """Tell whether ``target`` came from the peer."""
-        kind = type(target)
-        if kind is RemoteRef:
-            return cast("RemoteRef", target)._sink is self._sink
-        if kind is not Promise:
+        if type(target) is RemoteRef:
+            remote = target
+            return remote._sink is self._sink
+        if type(target) is not Promise:
             return False
-        promise = cast("Promise[Any]", target)
+        promise = target
         return promise._route_kind == ROUTE_IMPORT and promise._route is self._sink
 
     def ours(self, target: object) -> Ref:
@@ -236,12 +228,15 @@ class Crossing:
     def target(self, target: Ref) -> bytes:
         """Return how the peer knows ``target``, which must be behind this session."""
         if type(target) is RemoteRef:
-            if target._sink is self._sink:
-                return self._export(target._pos)
-        elif type(target) is Promise and target._route is self._sink:
-            if target._route_kind == ROUTE_IMPORT:
-                return self._export(target._pos)
-            return self._octets.answer(target._pos)
+            remote = target
+            if remote._sink is self._sink:
+                return self._export(remote._pos)
+        elif type(target) is Promise:
+            promise = target
+            if promise._route is self._sink:
+                if promise._route_kind == ROUTE_IMPORT:
+                    return self._export(promise._pos)
+                return self._octets.answer(promise._pos)
         raise ValueError(f"{target!r} is not behind this session")
 
     def new_answer(self, pos: int) -> Promise[Any]:
@@ -338,7 +333,7 @@ class Crossing:
         if pos == 0:
             # The conformance suite counts its exports from 0, the resolvers of its questions among them.
             return self.bootstrap
-        reference = self.imports.get(pos)
+        reference: Ref | None = self.imports.get(pos)
         if reference is None:
             if len(self.imports) >= self._limits.imports:
                 raise ProtocolError("too many references are in use")
@@ -419,6 +414,8 @@ class Crossing:
 
     def introductions(self) -> list[tuple[Promise[Any], DescSigEnvelope]]:
         """Return what the message that was just read introduces: promises, and what they are to become."""
+        if not self.certificates:
+            return []
         found = list(self.certificates.items())
         self.certificates.clear()
         for number, (promise, envelope) in enumerate(found):

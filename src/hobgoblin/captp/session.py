@@ -42,7 +42,6 @@ from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
     HELD,
-    LEARNING,
     RESOLVER,
     Dialect,
     release_messages,
@@ -61,17 +60,24 @@ from hobgoblin.messages import (
     OpStartSession,
     OpUntag,
 )
-from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Promise, Ref, RemoteRef, Sink
+from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Sink
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Symbol
-from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, argument_limits, wire_of
+from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
+from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, argument_limits, common_symbol, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
 logger = logging.getLogger("hobgoblin.captp")
 
-FULFILL: Final = Symbol("fulfill")
-BREAK: Final = Symbol("break")
+# The very symbols that Syrup reads: nearly always, to compare them is to find them identical.
+FULFILL: Final = common_symbol("fulfill")
+BREAK: Final = common_symbol("break")
+
+HANDSHAKE: Final = SessionState.HANDSHAKE
+OPEN: Final = SessionState.OPEN
+SEVERED: Final = SessionState.SEVERED
 
 _ANSWERS_SHARE: Final = 4
 """One in so many exports is kept for answers, which may make what waits to be sent so many times as much."""
@@ -129,7 +135,7 @@ class Session(Speaker):
         settings_of: SettingsOf = lambda location: None,
         admit: Callable[[PeerLocator, PublicKey], str | None] = lambda location, key: None,
     ) -> None:
-        self.state = SessionState.HANDSHAKE
+        self.state = HANDSHAKE
         self.location = location
         # Who the other end is, if the netlayer has proved it; the owner sets it before the first octets.
         self.proved: PeerLocator | None = None
@@ -170,6 +176,7 @@ class Session(Speaker):
         crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
         super().__init__(crossing, wire, dialect, version)
         self._frame = wire.codec.frame
+        self._framing: Framing | None = None
         self._exports = self._crossing.exports
         self._own_exports = limits.exports - limits.exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
@@ -206,23 +213,24 @@ class Session(Speaker):
         Returns:
             How many it handled. If that is ``most``, more may wait for `go_on`.
         """
-        if self.state is SessionState.SEVERED:
+        if self.state is SEVERED:
             return 0
         self._bytes_received += len(data)
         return self._read(data, most)
 
     def go_on(self, most: int | None = None) -> int:
         """Handle messages that came in before, as `receive_data` does."""
-        return 0 if self.state is SessionState.SEVERED else self._read(None, most)
+        return 0 if self.state is SEVERED else self._read(None, most)
 
     def _read(self, data: bytes | None, most: int | None) -> int:
         decoder = self._decoder
         handled = 0
+        limit = -1 if most is None else most
         try:
             if data is not None:
                 decoder.feed(data)
             # A message may sever the session; what follows it is ignored.
-            while handled != most and not self._is_severed():
+            while handled != limit and not self._is_severed():
                 message = decoder.next()
                 if message is NEED_MORE:
                     break
@@ -239,11 +247,11 @@ class Session(Speaker):
         return handled
 
     def _is_severed(self) -> bool:
-        return self.state is SessionState.SEVERED
+        return self.state is SEVERED
 
     def receive_eof(self) -> None:
         """The peer has closed its direction of the channel, or the channel is lost."""
-        if self.state is not SessionState.SEVERED:
+        if self.state is not SEVERED:
             self._discard_output()
             self._sever("the peer closed the connection")
 
@@ -267,7 +275,7 @@ class Session(Speaker):
         """
         crossing = self._crossing
         due = releases and crossing.release_due and self.dialect.releases is not HELD
-        if due and self.state is SessionState.OPEN:
+        if due and self.state is OPEN:
             for op in crossing.releases():
                 for message in release_messages(self.dialect, op):
                     self._send(self._codec.encode(message, encoders=self.wire.encoders))
@@ -419,7 +427,7 @@ class Session(Speaker):
 
     def abort(self, reason: str) -> None:
         """End the session and tell the peer why, in at most 200 characters. Idempotent."""
-        if self.state is SessionState.SEVERED:
+        if self.state is SEVERED:
             return
         # Who has not said anything yet can't be told anything: how it frames messages is not known.
         if self._decoder.framing is not None or self._bytes_received:
@@ -462,7 +470,7 @@ class Session(Speaker):
         assert self._unsent == sum(map(len, self._out)), "octets that wait are not counted"
         assert self._exports.most == self._own_exports, "own sends may take what is kept for answers"
         assert len(self._exports) <= self._limits.exports, "more exports than the limit"
-        if self.state is not SessionState.SEVERED:
+        if self.state is not SEVERED:
             assert self._awaited == sum([entry.settles is not None for _, entry in self._exports])
         else:
             assert self.stats().tables == (0, 0, 0, 0), "a severed session holds table entries"
@@ -475,15 +483,17 @@ class Session(Speaker):
             raise ProtocolError("unknown message")
         crossing = self._crossing
         strays, crossing.strays = crossing.strays, 0
-        if strays != 1 and not (
-            strays == 2 and type(message) is OpDeliver and type(message.to_desc) is ResolverAt
-        ):
-            raise ProtocolError("a message holds what is no value")
-        if self.dialect.name == LEARNING.name:
+        if strays != 1:
+            # The one more that there may be is the target.
+            to = message.to_desc if strays == 2 and type(message) is OpDeliver else None
+            if type(to) is not ResolverAt:
+                raise ProtocolError("a message holds what is no value")
+        if self._learning:
             self._learn(message)
-        if self.state is SessionState.OPEN or type(message) is OpAbort:
-            for promise, certificate in crossing.introductions():
-                self._events.append(Introduced(promise, certificate))
+        if self.state is OPEN or type(message) is OpAbort:
+            if crossing.certificates:
+                for promise, certificate in crossing.introductions():
+                    self._events.append(Introduced(promise, certificate))
             handler(message)
         elif type(message) is OpStartSession:
             self._handle_op_start_session(message)
@@ -508,7 +518,7 @@ class Session(Speaker):
             return
         if not self._initiator:
             self._write(hello(self._keys, self.location, self._version, self.wire))
-        self.state = SessionState.OPEN
+        self.state = OPEN
         self._deadline = None
         self.peer_location = op.acceptable_location
         self.peer_key = op.session_pubkey
@@ -525,12 +535,15 @@ class Session(Speaker):
             answer = self._new_promise()
         if type(target) is not ResolverAt:
             waits = None
-            if type(target) is Promise and target._state < FULFILLED:
-                waits = self._queues.take(id(target), self._decoder.size)  # pyright: ignore[reportUnknownArgumentType]
+            if type(target) is Promise:
+                promise: Promise[Any] = target
+                if promise._state < FULFILLED:
+                    waits = self._queues.take(id(promise), self._decoder.size)
             ticket = self._listeners.take()
-            self._events.append(Delivered(target, op.args, answer, resolver, ticket, waits))  # pyright: ignore[reportUnknownArgumentType]
+            self._events.append(Delivered(target, op.args, answer, resolver, ticket, waits))
             return
-        self._handle_resolution(target._pos, op.args)
+        at = target
+        self._handle_resolution(at._pos, op.args)
         if answer is not None:
             # Goblins asks for an answer of everything, even of a resolver, which has none to give.
             answer._resolve_here(None)
@@ -541,14 +554,16 @@ class Session(Speaker):
         entry = self._exports.get(pos)
         assert entry is not None
         verb, value = args if len(args) == 2 else (None, None)
-        if verb != FULFILL and verb != BREAK:
+        fulfilled = verb is FULFILL or verb == FULFILL
+        if not fulfilled and verb is not BREAK and verb != BREAK:
             raise ProtocolError("a resolver takes fulfill or break, with one value")
-        promise, entry.settles = entry.settles, None
+        promise = entry.settles
+        entry.settles = None
         if promise is None:
             self._ignored += 1  # the first resolution counts
         else:
             self._awaited -= 1
-            self._events.append(Answered(promise, value) if verb == FULFILL else Broke(promise, value))
+            self._events.append(Answered(promise, value) if fulfilled else Broke(promise, value))
 
     def _handle_op_listen(self, op: OpListen) -> None:
         target = self._crossing.ours(op.to_desc)
@@ -613,7 +628,7 @@ class Session(Speaker):
         return "a peer without a hello" if location is None else printable(location.uri())
 
     def _sever(self, reason: str) -> None:
-        self.state = SessionState.SEVERED
+        self.state = SEVERED
         self.severed_because = reason
         self._deadline = None
         if self._relays is not None:
@@ -638,9 +653,9 @@ class Session(Speaker):
         raise SessionFull(full)
 
     def _require_open(self) -> None:
-        if self.state is SessionState.HANDSHAKE:
+        if self.state is HANDSHAKE:
             raise SessionSevered("the session is not open yet")
-        if self.state is SessionState.SEVERED:
+        if self.state is SEVERED:
             raise SessionSevered("the session has ended")
 
     def _say(self, target: Ref, args: tuple[object, ...]) -> None:
@@ -677,7 +692,11 @@ class Session(Speaker):
 
     def _send(self, message: bytes) -> None:
         self._exports.commit()
-        data = self._frame(message, self._decoder.framing or Framing.RAW)
+        framing = self._framing
+        if framing is None:
+            # Until the peer has said something, it is not known on a channel that tells by that.
+            framing = self._framing = self._decoder.framing
+        data = self._frame(message, framing or Framing.RAW)
         self._sent += 1
         size = len(data)
         self._bytes_sent += size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
-from hobgoblin.dialects import HELD, Dialect, dialect_named, learn
+from hobgoblin.dialects import HELD, LEARNING, Dialect, dialect_named, learn
 from hobgoblin.errors import ProtocolError
 from hobgoblin.messages import OpDeliver
 from hobgoblin.settings import PeerSettings
@@ -49,6 +49,7 @@ class Speaker:
     def _speak(self, wire: Wire, dialect: Dialect) -> None:
         self.wire = wire
         self.dialect = wire.schema.dialect or dialect
+        self._learning = self.dialect.name == LEARNING.name
         self._octets, self._deliver = wire.octets, wire.octets.deliver
         self._one_way = wire.octets.one_way[self.dialect.one_way]
 

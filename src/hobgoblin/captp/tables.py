@@ -25,12 +25,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar, final
+from typing import Any, Generic, NewType, TypeVar, final
 from weakref import ref as weak_ref
 
 from hobgoblin.captp.shares import Charges
 from hobgoblin.errors import SessionFull
-from hobgoblin.refs import Promise, Ref
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import Ref
 
 __all__ = [
     "AnswerPos",
@@ -198,17 +199,6 @@ class Tracked(weak_ref[R], Generic[R]):
     pos: int
     count: int
 
-    def __new__(cls, target: R, callback: Callable[[Any], object], pos: int) -> Tracked[R]:
-        entry = super().__new__(cls, target, callback)
-        entry.pos = pos
-        entry.count = 0
-        return entry
-
-    if not TYPE_CHECKING:
-        # weakref.ref checks the number of arguments, which typeshed does not know of.
-        def __init__(self, target: R, callback: Callable[[Any], object], pos: int) -> None:
-            super().__init__(target, callback)
-
 
 @final
 class Tracking(Generic[R]):
@@ -234,7 +224,9 @@ class Tracking(Generic[R]):
 
     def add(self, pos: int, target: R) -> None:
         """Track ``target`` at ``pos``. A count that an earlier, collected reference left is kept."""
-        entry = Tracked(target, self._dropped, pos)
+        entry = Tracked(target, self._dropped)
+        entry.pos = pos
+        entry.count = 0
         old = self._by_pos.get(pos)
         if old is not None:
             assert old() is None, f"position {pos} is in use"

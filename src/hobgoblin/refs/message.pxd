@@ -1,5 +1,5 @@
 cdef class Message:
-    cdef public object answer, home, site, target, ticket, waits
+    cdef public object answer, cause, home, site, target, ticket, waits
     cdef public tuple args
 
     cpdef dispatch(self)

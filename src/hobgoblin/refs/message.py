@@ -33,9 +33,6 @@ class Message:
 
     __slots__ = ("answer", "args", "cause", "home", "site", "target", "ticket", "waits")
 
-    if TYPE_CHECKING:
-        cause: Cause
-
     def __init__(
         self,
         target: Ref,
@@ -53,6 +50,8 @@ class Message:
         self.site = site
         self.ticket = ticket
         self.waits = waits
+        if TYPE_CHECKING:
+            self.cause: Cause
 
     def dispatch(self) -> None:
         """Set out on the way to the target."""

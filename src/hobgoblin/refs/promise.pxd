@@ -22,6 +22,7 @@ cdef class Promise(Ref):
     cpdef _room(self, object done)
     @cython.locals(way=Promise, route=object, state=int)
     cpdef _room_here(self, object done)
+    cpdef _take_route(self, object route, int kind)
     @cython.locals(queue=list, message=Message)
     cpdef _set_route(self, object route, int kind, object pos)
     cpdef _resolve(self, object value)

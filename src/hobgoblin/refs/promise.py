@@ -79,7 +79,7 @@ class Promise(Ref, Generic[T_co]):
         "_value",
     )
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     def __init__(self, home: Home, site: Site | None = None) -> None:
         self._at: Home = home
@@ -230,6 +230,14 @@ class Promise(Ref, Generic[T_co]):
             way._value._room(done)
         else:
             done._resolve(None)
+
+    def _take_route(self, route: Route, kind: int) -> None:
+        """Set a route that needs no position. Any thread."""
+        host = self._at.host
+        if host.here():
+            self._set_route(route, kind, 0)
+        else:
+            host.post(self._set_route, route, kind, 0)
 
     def _set_route(self, route: Route, kind: int, pos: int) -> None:
         """Say where messages may go before this promise settles; those that wait set out."""

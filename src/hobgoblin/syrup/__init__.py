@@ -6,6 +6,7 @@
     frame(octets, Framing.RAW)      open_decoder(Framing.RAW).feed(octets); .next() -> value
 """
 
+from hobgoblin.syrup._names import common_symbol
 from hobgoblin.syrup.decoder import NEED_MORE, Constructors, Decoder, NeedMore, decode
 from hobgoblin.syrup.encoder import Encoders, KeyOrder, encode
 from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, open_decoder
@@ -19,6 +20,7 @@ __all__ = [
     "KeyOrder",
     "NeedMore",
     "StreamDecoder",
+    "common_symbol",
     "decode",
     "encode",
     "frame",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast, final
 
 from hobgoblin.syrup._containers import utf16_order
@@ -38,6 +39,9 @@ SYMBOLS: Final = {symbol.name: b"%d'%b" % (len(raw), raw) for raw, symbol in COM
 """The encodings of the protocol's own symbols, by name."""
 
 _BITS_PER_DIGIT: Final = 3.3219280948873626
+_WORD_DIGITS: Final = 18
+_WORD: Final = 10**_WORD_DIGITS
+"""Integers below fit a machine's word."""
 _HEADED: Final = 64
 _STRING_HEADS: Final = tuple(b'%d"' % size for size in range(_HEADED))
 _BYTES_HEADS: Final = tuple(b"%d:" % size for size in range(_HEADED))
@@ -67,6 +71,11 @@ class HalfStruct:
     __slots__ = ("entries",)
 
     def __init__(self, mapping: Any, order: KeyOrder) -> None:
+        self.entries: list[object] = []
+        if order is KeyOrder.DECODED:
+            plain = dict(mapping) if type(mapping) is MappingProxyType else mapping
+            if type(plain) is dict and self._in_ascii(plain):
+                return
         named: list[tuple[str, object, object]] = []
         symbols = False
         for key, value in mapping.items():
@@ -87,10 +96,19 @@ class HalfStruct:
                 named.sort(key=_text_order)
             elif order is KeyOrder.CANONICAL:
                 named.sort(key=_octet_order)
-        self.entries: list[object] = []
         for _, key, value in named:
             self.entries.append(key)
             self.entries.append(value)
+
+    def _in_ascii(self, mapping: dict[Any, object]) -> bool:
+        """Take the entries if all keys are ASCII, which every order of texts sorts alike."""
+        for key in mapping:
+            if type(key) is not str or not key.isascii():
+                return False
+        for key in sorted(mapping):
+            self.entries.append(key)
+            self.entries.append(mapping[key])
+        return True
 
 
 def _text_order(entry: tuple[str, object, object]) -> bytes:
@@ -135,6 +153,9 @@ class HalfSet:
 
 def integer(value: int, digits: int) -> bytes:
     """Encode an integer of at most so many digits."""
+    if -_WORD < value < _WORD and digits >= _WORD_DIGITS:
+        number = value
+        return f"{number}+".encode() if number >= 0 else f"{-number}-".encode()
     # A conversion is quadratic and a power costs as well, so the size is looked at first.
     excess = value.bit_length() - digits * _BITS_PER_DIGIT
     if excess > 1 or (excess > -1 and abs(value) >= 10**digits):
@@ -159,7 +180,7 @@ def octets(value: bytes) -> bytes:
 
 def string(value: str) -> bytes:
     """Encode a string."""
-    raw = value.encode() if value.isascii() else _utf8(value)
+    raw = _utf8(value)
     size = len(raw)
     return _STRING_HEADS[size] + raw if size < _HEADED else b'%d"%b' % (size, raw)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from hobgoblin.values import Symbol
 
-__all__ = ["COMMON_SYMBOLS"]
+__all__ = ["COMMON_SYMBOLS", "common_symbol"]
 
 _NAMES: Final = """
 op:start-session op:deliver op:deliver-only op:listen op:get op:index op:untag op:abort
@@ -19,3 +19,8 @@ void null fulfill break fetch deposit-gift withdraw-gift
 
 COMMON_SYMBOLS: Final[dict[bytes, Symbol]] = {name.encode(): Symbol(name) for name in _NAMES.split()}
 """By their octets, without the length prefix. Never changed after import."""
+
+
+def common_symbol(name: str) -> Symbol:
+    """Return the very symbol that decoders return for a name of the protocol's own."""
+    return COMMON_SYMBOLS[name.encode()]

@@ -40,7 +40,7 @@ _NO_ENCODERS: Final[Encoders] = MappingProxyType({})
 _CONTAINERS: Final = frozenset((Record, tuple, list, dict, MappingProxyType, SyrupSet))
 _NEGATIVE_ZERO: Final = double(-0.0)
 _ZERO: Final = double(0.0)
-_SMALL: Final = tuple(b"%d+" % number for number in range(100))
+_SMALL: Final = {number: b"%d+" % number for number in range(1000)}
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
 
 
@@ -61,15 +61,22 @@ def encode(
     Raises `SyrupError` for a value that has no encoding or passes a limit: it names the path and
     the type, never the value. What an encoder raises passes through.
     """
+    return _encode(value, encoders, key_order, limits, negative_zero)
+
+
+def _encode(
+    value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
+) -> bytes:
     parts: list[bytes] = []
-    write = parts.append
     stack: list[_Frame] = []
     values: Iterator[Any] = iter((value,))
     container: _Container = None
     closing = b""
     left = limits.elements
     digits = limits.integer_digits
-    small = len(_SMALL) if digits > 1 else 10
+    depth = limits.depth
+    most = limits.message_bytes
+    small = _SMALL if digits > 2 else {}
     counted = 0
     try:
         while True:
@@ -80,7 +87,7 @@ def encode(
                 if type(item) is Symbol:
                     part = SYMBOLS.get(item.name) or symbol(item.name)
                 elif type(item) is int:
-                    part = _SMALL[item] if 0 <= item < small else integer(item, digits)
+                    part = small.get(item) or integer(item, digits)
                 elif type(item) is str:
                     part = string(item)
                 elif type(item) is bytes:
@@ -93,8 +100,10 @@ def encode(
                     part = double(item if item or negative_zero else 0.0)
                 else:
                     inner: Plain = item if type(item) in _CONTAINERS else substitute(item, encoders, digits)
-                    if type(inner) is not bytes:
-                        if len(stack) >= limits.depth:
+                    if type(inner) is bytes:
+                        part = inner if negative_zero or inner != _NEGATIVE_ZERO else _ZERO
+                    else:
+                        if len(stack) >= depth:
                             raise NoForm(TOO_DEEP)
                         outer = (values, container, closing)
                         if isinstance(inner, Record):
@@ -104,7 +113,7 @@ def encode(
                             label = inner.label
                             if type(label) is not Symbol or type(inner.fields) is not tuple:
                                 raise _odd_record(inner)
-                            write(b"<")
+                            parts.append(b"<")
                             head = SYMBOLS.get(label.name) or symbol(label.name)
                             values = iter(inner.fields)
                             container = inner
@@ -127,13 +136,12 @@ def encode(
                             container = struct
                             closing = b"}"
                         stack.append(outer)
-                        write(head)
+                        parts.append(head)
                         break
-                    part = inner if negative_zero or inner != _NEGATIVE_ZERO else _ZERO
-                write(part)
+                parts.append(part)
                 if len(part) >= _LARGE:
                     counted += len(part)
-                    if counted > limits.message_bytes:
+                    if counted > most:
                         raise NoForm(_too_large(limits))
             else:
                 if not stack:
@@ -146,11 +154,11 @@ def encode(
                 values, container, closing = stack.pop()
                 if isinstance(ended, HalfSet):
                     ended.sort(parts)
-                write(end)
+                parts.append(end)
     except NoForm as wrong:
         raise SyrupError(str(wrong), path=_path([*stack, (values, container, closing)])) from None
     encoded = b"".join(parts)
-    if len(encoded) > limits.message_bytes:
+    if len(encoded) > most:
         raise SyrupError(_too_large(limits))
     return encoded
 

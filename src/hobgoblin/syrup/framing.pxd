@@ -17,3 +17,7 @@ cdef class PrefixedDecoder(Decoder):
 
 cdef class MessageDecoder(Decoder):
     cdef object _sizes
+
+
+cdef object _PREFIXED, _DETECT
+cpdef bytes frame(bytes message, object framing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors
@@ -240,8 +240,12 @@ def frame(message: bytes, framing: Framing) -> bytes:
 
     Raises `ValueError` for `Framing.DETECT`: ask the decoder which framing it found.
     """
-    if framing is Framing.DETECT:
+    if framing is _PREFIXED:
+        return f"{len(message)}:".encode() + message
+    if framing is _DETECT:
         raise ValueError("the framing to send with is not known yet")
-    if framing is Framing.PREFIXED:
-        return b"%d:%b" % (len(message), message)
     return message
+
+
+_PREFIXED: Final = Framing.PREFIXED
+_DETECT: Final = Framing.DETECT

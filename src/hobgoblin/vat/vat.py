@@ -24,20 +24,10 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, final, o
 from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
-from hobgoblin.refs import (
-    CALLER,
-    BoundSend,
-    LocalRef,
-    Message,
-    Promise,
-    Ref,
-    Selection,
-    Site,
-    call_site,
-    current_home,
-    verb_of,
-    with_keywords,
-)
+from hobgoblin.refs import CALLER, Selection, Site, call_site, current_home, verb_of, with_keywords
+from hobgoblin.refs.message import Message
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import BoundSend, LocalRef, Ref
 from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, reference_to
 from hobgoblin.vat.contracts import Dependent, VatHost
 from hobgoblin.vat.history import History, Journal, Snapshot, cause_of
@@ -418,7 +408,8 @@ class Vat:
             effects, self._effects = self._effects, []
             for effect in effects:
                 if type(effect) is Message:
-                    effect.target._accept(effect)
+                    target = effect.target
+                    target._accept(effect)
                 else:
                     effect.dispatch()
 

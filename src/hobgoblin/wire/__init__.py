@@ -10,7 +10,7 @@
 """
 
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm
-from hobgoblin.syrup import NEED_MORE, Framing, StreamDecoder
+from hobgoblin.syrup import NEED_MORE, Framing, StreamDecoder, common_symbol
 from hobgoblin.wire.codec import SYRUP, Codec, Encode, OpenDecoder
 from hobgoblin.wire.octets import SYRUP_OCTETS, Octets, argument_limits, octets_by
 from hobgoblin.wire.schema import APRIL_2026, PEERS, Schema
@@ -36,6 +36,7 @@ __all__ = [
     "StreamDecoder",
     "Wire",
     "argument_limits",
+    "common_symbol",
     "octets_by",
     "wire_of",
 ]

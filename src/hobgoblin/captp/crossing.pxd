@@ -1,0 +1,38 @@
+cimport cython
+
+from hobgoblin.captp.tables cimport Export, Exports, Tracking
+from hobgoblin.messages cimport is_position
+from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
+
+cdef int FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED
+
+
+cdef class ResolverAt(Ref):
+    cdef public object _pos
+
+
+cdef class Crossing:
+    cdef object _dropped_imports, _dropped_questions, _export, _introduce, _limits, _new_promise
+    cdef object _octets, _receiver_key, _wake, _wire
+    cdef public object _sink, spelling
+    cdef public Ref bootstrap
+    cdef public dict answers, certificates, constructors, encoders
+    cdef public Exports exports
+    cdef public Tracking imports, questions
+    cdef public bint release_due, shaped
+    cdef public Py_ssize_t strays
+
+    @cython.locals(promise=Promise, remote=RemoteRef)
+    cpdef bint is_theirs(self, Ref target) except *
+    cpdef Ref ours(self, object target)
+    cpdef Ref theirs(self, object resolver)
+    @cython.locals(promise=Promise, remote=RemoteRef)
+    cpdef bytes target(self, object target)
+    cpdef Promise new_answer(self, object pos)
+    @cython.locals(promise=Promise, reference=Ref)
+    cpdef Ref _read_import(self, tuple fields, bint is_promise)
+    cpdef list introductions(self)
+
+
+cdef object _position(tuple fields)

@@ -1,0 +1,51 @@
+cimport cython
+
+from hobgoblin.captp.crossing cimport Crossing, ResolverAt
+from hobgoblin.captp.events cimport Answered, Broke, Delivered, Listened, Selected
+from hobgoblin.captp.quotas cimport Queues, Quota
+from hobgoblin.captp.speaking cimport Speaker
+from hobgoblin.captp.tables cimport Export, Exports
+from hobgoblin.messages cimport OpDeliver
+from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.reference cimport Ref
+
+cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
+cdef object NEED_MORE, RESOLVER, HELD
+
+
+cdef class Session(Speaker):
+    cdef object __weakref__
+    cdef public object state, location, proved, peer_location, peer_key, session_id
+    cdef public object severed_because, abort_reason
+    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _limits, _admit, _argument_limits
+    cdef public object _deadline, _relays, kept, _out, _frame, _framing, _decoder
+    cdef public bint _initiator
+    cdef public list _events
+    cdef public Py_ssize_t _unsent, _most_unsent, _next_question, _received, _sent
+    cdef public Py_ssize_t _bytes_received, _bytes_sent, _ignored, _refused, _awaited, _own_exports
+    cdef public Quota _listeners
+    cdef public Queues _queues
+    cdef public Exports _exports
+    cdef public Ref bootstrap
+    cdef public dict _handlers
+
+    @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
+    cpdef Py_ssize_t _read(self, object data, object most) except -1
+    cpdef bint _is_severed(self) except *
+    @cython.locals(question=Py_ssize_t, to=bytes, octets=bytes)
+    cpdef deliver(self, object target, tuple args, Promise answer)
+    cpdef tell(self, Ref resolver, object verb, object value)
+    @cython.locals(crossing=Crossing, strays=Py_ssize_t, op=OpDeliver)
+    cpdef _handle(self, object message)
+    @cython.locals(answer=Promise, target=Ref, promise=Promise, at=ResolverAt, resolver=Ref)
+    cpdef _handle_op_deliver(self, OpDeliver op)
+    @cython.locals(entry=Export, promise=Promise)
+    cpdef _handle_resolution(self, object pos, tuple args)
+    cpdef _require_room(self, bint asks)
+    cpdef _require_open(self)
+    @cython.locals(to=bytes, octets=bytes)
+    cpdef _say(self, object target, tuple args)
+    cpdef _write(self, object op)
+    cpdef bytes _encode(self, object value, object limits)
+    @cython.locals(size=Py_ssize_t, data=bytes)
+    cpdef _send(self, bytes message)

@@ -1,0 +1,42 @@
+cimport cython
+
+from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
+from hobgoblin.inflow cimport Inflow
+from hobgoblin.passages cimport Origin
+from hobgoblin.refs.message cimport Message
+from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.reference cimport LocalRef, Ref
+from hobgoblin.refs.selection cimport Selection
+from hobgoblin.reports cimport Report
+from hobgoblin.vat.vat cimport Vat
+
+
+cdef class Connection(Origin):
+    cdef object __weakref__
+    cdef public Vat _vat
+    cdef public Inflow _inflow
+    cdef public object _loop, _on_opened, _on_severed, _introducer, _tap, _next, _channel
+    cdef public object _low_water, _deadline, _release_timer, _failures, keys, dialled
+    cdef public list _deposits, _waiters
+    cdef public dict _watchers
+    cdef public bint _delivering, _flush_due, _paused, _carrying_out, _full
+    cdef public Py_ssize_t _handoffs
+    cdef public Promise remote_bootstrap, ended
+
+    cpdef data_received(self, bytes data)
+    @cython.locals(answer=Promise, question=Promise)
+    cpdef accept(self, Message message)
+    cpdef _deliver(self, Message message)
+    @cython.locals(selection=Selection)
+    cpdef _deliver_one(self, Message message)
+    cpdef _write(self, Ref target, tuple args, Promise answer)
+    cpdef _write_to_resolver(self, Ref resolver, object verb, object value, object who=*)
+    cpdef _carry_out(self)
+    @cython.locals(answered=Answered, promise=Promise)
+    cpdef _event(self, object event)
+    @cython.locals(answer=Promise, message=Message)
+    cpdef _delivered(self, Delivered event)
+    cpdef report(self, Ref resolver, Promise promise)
+    cpdef tell(self, Ref resolver, object verb, object value, object who=*)
+    cpdef _flush_soon(self)
+    cpdef _sent_unasked(self)

@@ -1,0 +1,15 @@
+cimport cython
+
+from hobgoblin.captp.session cimport Session
+
+
+cdef class Inflow:
+    cdef Session _session
+    cdef object _carry_out, _channel, _ended, _host, _lost, _vats, _waiting
+    cdef bint _eof, _gone, _whole
+    cdef Py_ssize_t _fences, _most, _octets, _spent, _spent_octets
+    cdef public bint is_waiting
+
+    cpdef delivered(self, object vat)
+    cpdef data_received(self, bytes data)
+    cpdef _take(self, bytes data)

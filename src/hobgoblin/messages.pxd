@@ -1,0 +1,46 @@
+
+cdef class OpDeliver:
+    cdef public object to_desc, args, answer_pos, resolve_me_desc
+
+
+cdef class OpListen:
+    cdef public object to_desc, resolve_me_desc, wants_partial
+
+
+cdef class OpGet:
+    cdef public object receiver_desc, field_name, new_answer_pos
+
+
+cdef class OpIndex:
+    cdef public object receiver_desc, index, new_answer_pos
+
+
+cdef class OpUntag:
+    cdef public object receiver_desc, tag, new_answer_pos
+
+
+cdef class OpGcExports:
+    cdef public object export_positions, wire_deltas
+
+
+cdef class OpGcAnswers:
+    cdef public object answer_positions
+
+
+cdef class DescImportObject:
+    cdef readonly object position
+
+
+cdef class DescImportPromise:
+    cdef readonly object position
+
+
+cdef class DescExport:
+    cdef readonly object position
+
+
+cdef class DescAnswer:
+    cdef readonly object answer_pos
+
+
+cpdef bint is_position(object value) except *

@@ -1,0 +1,14 @@
+from hobgoblin.captp.session cimport Session
+from hobgoblin.loops cimport LoopHost
+from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.reference cimport Ref
+
+
+cdef class Origin:
+    cdef public Session session
+    cdef public LoopHost _host
+    cdef public bint exceeded
+    cdef public object _party, _writing_for, _deposited
+
+    cpdef report(self, Ref resolver, Promise promise)
+    cpdef tell(self, Ref resolver, object verb, object value, object who=*)
