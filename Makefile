@@ -6,10 +6,10 @@ VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench bench-all clean
+.PHONY: help demo test test-compiled wheel lint docs bench bench-all clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.core ## Watch two peers talk, message by message
 	@$(VENV_PYTHON) -m hobgoblin demo
@@ -23,6 +23,13 @@ test: .venv/.test ## Run the tests; syrup, captp and vat need 95 % branch covera
 		$(VENV_PYTHON) -m coverage report --include="*/hobgoblin/$$package/*" \
 			--show-missing --skip-covered --precision=2 --fail-under=95 || status=1; \
 	done; exit $$status
+
+wheel: ## Build a compiled wheel into dist; needs a C compiler, and the network for Cython
+	@HOBGOBLIN_COMPILE=1 $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+test-compiled: wheel ## Run the tests on the compiled wheel, in .venv-compiled
+	@sh tools/test_compiled.sh '$(PYTHON)'
 
 lint: .venv/.lint ## Check format, style and types (ruff, mypy, pyright)
 	@status=0; for tool in 'ruff format --check .' 'ruff check .' mypy 'pyright --pythonpath $(VENV_PYTHON)'; do \
@@ -41,7 +48,7 @@ bench-all: .venv/.core ## Install all peers that can be, and measure everything;
 	@$(VENV_PYTHON) benchmarks --install --all
 
 clean: ## Remove .venv, caches and build output
-	@rm -rf .venv benchmarks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
+	@rm -rf .venv .venv-compiled benchmarks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
 	@find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.core .venv/.test .venv/.lint .venv/.docs: .venv/.%: pyproject.toml

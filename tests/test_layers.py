@@ -24,7 +24,7 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     3.15: ("wire",),
     3.2: ("settings",),
     4.0: ("captp", "vat"),
-    4.5: ("forking",),
+    4.5: ("forking", "running"),
     5.0: ("sturdyrefs", "loops", "failures", "actors", "workers"),
     5.1: ("background",),
     6.0: ("netlayers",),

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from hobgoblin.workers import blocking_call, blocking_call_in
 
     __version__: str
+    __compiled__: bool
 
 # Where each public name lives. It is loaded when it is first used: whoever imports only the codec
 # or the protocol gets no event loop and no sockets with it (PEP 562).
@@ -225,6 +226,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value = version("hobgoblin")
+    elif name == "__compiled__":
+        # Whether the way of a call runs as machine code. It does as a whole, or not at all.
+        value = not str(importlib.import_module("hobgoblin.syrup.decoder").__file__).endswith((".py", ".pyc"))
     else:
         raise AttributeError(f"module 'hobgoblin' has no attribute {name!r}")
     globals()[name] = value

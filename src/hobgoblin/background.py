@@ -17,6 +17,7 @@ from typing import Any, Final, ParamSpec, Protocol, TypeVar, final
 
 from hobgoblin.forking import tell_at_fork
 from hobgoblin.loops import LoopHost, host_of
+from hobgoblin.running import loop_factory
 
 __all__ = ["Background", "background", "is_background"]
 
@@ -103,7 +104,7 @@ class Background:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner() as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(self._serve())
         finally:
             self._ready.set()

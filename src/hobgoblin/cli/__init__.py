@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import hobgoblin
-from hobgoblin.cli import demo
+from hobgoblin.cli import demo, doctor
 
 __all__ = ["main"]
 
@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = 0
         elif arguments.command == "demo":
             code = demo.run() if arguments.server is None else demo.serve(arguments.server)
+        elif arguments.command == "doctor":
+            code = doctor.run()
         else:
             parser.print_help()
             code = 0
@@ -49,4 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     about = "watch two processes talk, message by message"
     command = commands.add_parser("demo", help=about, description=about.capitalize() + ".")
     command.add_argument("--server", metavar="PATH", help=argparse.SUPPRESS)  # the other of the two
+    about = "tell what is installed here, and in which form it runs"
+    commands.add_parser("doctor", help=about, description=about.capitalize() + ".")
     return parser

@@ -18,6 +18,7 @@ from typing import Final
 
 from hobgoblin import Function, HobgoblinError, connect, disconnect, spawn, spawn_vat
 from hobgoblin.cli.diagram import draw, wants_colour
+from hobgoblin.running import loop_factory
 from hobgoblin.testing import Transcript, count_round_trips
 
 __all__ = ["run", "serve"]
@@ -37,7 +38,8 @@ def run() -> int:
     """
     transcript = Transcript("client", "server")
     try:
-        drive_noise = asyncio.run(_play(transcript))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            drive_noise = runner.run(_play(transcript))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except (OSError, HobgoblinError) as error:
@@ -113,7 +115,8 @@ async def _server(path: str) -> AsyncGenerator[None, None]:
 def serve(path: str) -> int:
     """Be the server, until standard input ends."""
     try:
-        asyncio.run(_serve(path))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_serve(path))
     except OSError as error:
         print(error.strerror or error, file=sys.stderr)
         return 1

@@ -1,0 +1,118 @@
+"""Builds a compiled wheel when ``HOBGOBLIN_COMPILE=1`` asks for one; else there is nothing to do.
+
+Every module with declarations beside it (``.pxd``) becomes an extension module, made by Cython from the
+same source. The source goes into the wheel as well: tracebacks show it, and any form falls back on it.
+
+Cython takes plain Python, but for three things, which are changed in a copy of the source, line by line:
+a compiled class can be neither ``@final`` nor ``Generic`` nor have its dataclass make slots, for
+which it has no use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PACKAGE = "hobgoblin"
+FLAGS = () if sys.platform == "win32" else ("-O2", "-g0", "-Werror=incompatible-pointer-types")
+"""The last is how it shows that a bound method of a class of another module is taken from a typed variable."""
+
+DIRECTIVES = {
+    "language_level": 3,
+    "annotation_typing": False,  # annotations are for checkers; Cython relies on the declarations alone
+    "binding": True,
+    "c_api_binop_methods": False,
+}
+
+
+def wanted() -> bool:
+    """Tell whether this is to be a compiled wheel."""
+    return os.environ.get("HOBGOBLIN_COMPILE", "0") not in ("", "0")
+
+
+class CompileHook(BuildHookInterface[Any]):
+    """What hatchling calls."""
+
+    def dependencies(self) -> list[str]:
+        return ["Cython>=3.1,<4", "setuptools>=68"] if wanted() else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if not wanted() or self.target_name != "wheel" or version == "editable":
+            return
+        root = Path(self.root)
+        made = compile_package(root / "src", root / "build" / "compiled")
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["force_include"].update({str(path): name for path, name in made.items()})
+
+
+def compile_package(source: Path, work: Path) -> dict[Path, str]:
+    """Compile what has declarations. Return the extension modules, each with its place in the wheel."""
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+
+    shutil.rmtree(work, ignore_errors=True)
+    modules: list[Path] = []
+    for path in sorted((source / PACKAGE).rglob("*")):
+        if path.suffix not in (".py", ".pxd"):
+            continue
+        copy = work / "source" / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".py" and path.with_suffix(".pxd").exists():
+            text = for_cython(text, path.with_suffix(".pxd").read_text(encoding="utf-8"))
+            modules.append(copy.relative_to(work / "source"))
+        copy.write_text(text, encoding="utf-8")
+    workers = os.cpu_count() or 1
+    here = Path.cwd()
+    os.chdir(work / "source")  # Cython names modules by where they lie
+    try:
+        extensions = cythonize(
+            [
+                Extension(".".join(module.with_suffix("").parts), [str(module)], extra_compile_args=[*FLAGS])
+                for module in modules
+            ],
+            compiler_directives=DIRECTIVES,
+            nthreads=workers if sys.platform != "win32" else 0,
+            quiet=True,
+        )
+        command = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
+        command.build_lib = str(work / "lib")
+        command.build_temp = str(work / "temp")
+        command.parallel = workers
+        command.ensure_finalized()
+        command.run()
+    finally:
+        os.chdir(here)
+    made = [path for path in (work / "lib").rglob("*") if path.is_file()]
+    return {path: path.relative_to(work / "lib").as_posix() for path in made}
+
+
+def for_cython(text: str, declarations: str) -> str:
+    """Return the text of a module as Cython takes it, with every line where it was."""
+    text = re.sub(r"^@final$", "#", text, flags=re.M)
+    text = text.replace(
+        "    __hash__ = object.__hash__\n", "    def __hash__(self): return object.__hash__(self)\n"
+    )
+    for name in re.findall(r"^cdef class (\w+)", declarations, flags=re.M):
+        text = re.sub(rf"^class {name}\(.*\):$", _without_generic, text, flags=re.M)
+        text = re.sub(rf"^@dataclass\(.*\)\n(?:#\n)*class {name}\b", _without_slots, text, flags=re.M)
+    return text
+
+
+def _without_generic(found: re.Match[str]) -> str:
+    return re.sub(r"(, )?Generic\[\w+\]", "", found[0]).replace("()", "")
+
+
+def _without_slots(found: re.Match[str]) -> str:
+    return re.sub(r"slots=True, |(, )?slots=True", "", found[0])
+
+
+if __name__ == "__main__":
+    compile_package(Path(__file__).parent / "src", Path(sys.argv[1]))
