@@ -21,7 +21,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE = "hobgoblin"
 FLAGS = () if sys.platform == "win32" else ("-O2", "-g0", "-Werror=incompatible-pointer-types")
-"""The last is how it shows that a bound method of a class of another module is taken from a typed variable."""
+"""The last is how it shows that a bound method of another module's class was taken from a typed variable."""
 
 DIRECTIVES = {
     "language_level": 3,
