@@ -1,8 +1,9 @@
 """What both type checkers must accept, and what they must infer."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, assert_type
 
 from hobgoblin.loops import VatThread, spawn_vat
@@ -22,6 +23,7 @@ from hobgoblin.vat import (
     near,
     new_promise,
     on,
+    passable,
     pending,
     race,
     send_only,
@@ -170,6 +172,93 @@ async def joined(car: Car, cars: list[Car], factory: Factory) -> None:
     assert_type(await timeout(all_of(car.drive(), car.doors()), 1.5), tuple[str, int])
     on(all_of(car.drive(), car.doors()), lambda both: both[0].upper())
     assert_type(pending(older_than=5), list[PendingPromise])
+
+
+@passable
+@dataclass(frozen=True)
+class Offer:
+    price: int
+    car: Car | None = None
+
+
+@passable("garage/spot")
+@dataclass
+class Spot:
+    level: int
+    tags: list[str] = field(default_factory=list[str])
+
+
+class Garage(Actor):
+    """Registered classes, references and functions as arguments and results."""
+
+    @method
+    def offer(self, spot: Spot, /, *cars: Car, limit: int | None = None) -> Offer: ...  # type: ignore[empty-body]
+
+    @method
+    async def offers(self, spots: list[Spot]) -> dict[str, Offer]: ...  # type: ignore[empty-body]
+
+    @method
+    def maybe(self) -> Offer | None: ...
+
+    @method
+    async def cars(self) -> list[Car]: ...  # type: ignore[empty-body]
+
+    @method
+    def counter(self) -> Function[[int], int]: ...  # type: ignore[empty-body]
+
+    @method
+    def listen(self, listener: Callable[[str], object]) -> None:
+        send_only(listener)("text")  # a function that was passed is a reference
+
+    @method
+    def all(self, cars: Sequence[Car], promise: Promise[int]) -> Promise[Car]: ...  # type: ignore[empty-body]
+
+
+def quote(spot: Spot, limit: int = 1) -> Offer:
+    return Offer(limit)
+
+
+async def fleet(spot: Spot) -> list[Car]:
+    return []
+
+
+def hear(text: str) -> None: ...
+
+
+async def values(peer: Peer, garage: Garage, car: Car, loud: Function[[str], None]) -> None:
+    assert_type(Offer(1, car).price, int)
+    assert_type(Spot(1).tags, list[str])
+    assert_type(garage.offer(Spot(1), car, car, limit=3), Promise[Offer])
+    assert_type((await garage.offer(Spot(1))).price, int)
+    assert_type(garage.offer(Spot(1))["car"], Promise[Any])
+    garage.offer(Spot(1))["car"].drive()
+    assert_type(await garage.maybe(), Offer | None)
+    assert_type(garage.offers([Spot(1)])["red"], Promise[Offer])
+    assert_type(await garage.offers([Spot(1)])["red"], Offer)
+    garage.offers([Spot(1)])["red"]["price"]
+    untag(garage.offer(Spot(1)), "Offer")
+    assert_type(garage.cars()[0].drive(), Promise[str])
+    assert_type([each.drive() for each in await garage.cars()], list[Promise[str]])
+    assert_type(await garage.counter()(1), int)
+    garage.listen(hear)
+    garage.listen(spawn(hear))
+    garage.listen(loud)
+    garage.all([car, garage.cars()[0]], car.doors())
+    assert_type(await garage.all([car], car.doors()), Car)
+    assert_type(near(garage.offer)(Spot(1)), Offer)
+    send_only(garage.offer)(Spot(1), car)
+    assert_type(spawn(quote)(Spot(1), limit=2), Promise[Offer])
+    assert_type(await spawn(quote)(Spot(1)), Offer)
+    assert_type(spawn(fleet)(Spot(1))[0].drive(), Promise[str])
+    assert_type(await all_of(garage.offer(Spot(1)), car), tuple[Offer, Car])
+    assert_type(await race(garage.offer(Spot(1)), garage.maybe()), Offer | None)
+    assert_type(timeout(garage.offer(Spot(1)), 1), Promise[Offer])
+    on(garage.offer(Spot(1)), lambda offer: offer.price + 1)
+    on(garage.cars(), lambda cars: [each.drive() for each in cars])
+    assert_type(peer.enliven("ocapn://…", Garage), Garage)
+    assert_type(await peer.enliven("ocapn://…", Garage).offer(Spot(1)), Offer)
+    assert_type(peer.enliven("ocapn://…", Garage).cars()[0].drive(), Promise[str])
+    assert_type(peer.enliven("ocapn://…"), Promise[Any])
 
 
 def double(x: int) -> int:

@@ -1,5 +1,8 @@
 """What both type checkers must reject: the lines that end in ``# E``, and no others."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
 from hobgoblin.values import Tagged
@@ -12,6 +15,8 @@ from hobgoblin.vat import (
     any_of,
     method,
     near,
+    on,
+    passable,
     pending,
     race,
     send_only,
@@ -93,6 +98,58 @@ async def joined(car: Car, cars: list[Car], outcome: Outcome[str]) -> None:
     print(pair, three, not_awaited, numbers, number, outcomes, length, text)
 
 
+@passable
+@dataclass
+class Offer:
+    price: int
+    car: Car | None = None
+
+
+class Garage(Actor):
+    @method
+    def offer(self, limit: Offer, /, *cars: Car, note: str | None = None) -> Offer: ...  # type: ignore[empty-body]
+
+    @method
+    async def cars(self) -> list[Car]: ...  # type: ignore[empty-body]
+
+    @method
+    def listen(self, listener: Callable[[str], object]) -> None: ...
+
+
+def quote(limit: Offer, most: int = 1) -> Offer:
+    return limit
+
+
+def hear(number: int) -> None: ...
+
+
+async def values(peer: Peer, garage: Garage, car: Car) -> None:
+    Offer("5")  # E
+    garage.offer(5)  # E
+    garage.offer(Offer(5), "car")  # E
+    garage.offer(Offer(5), note=1)  # E
+    garage.offer(limit=Offer(5))  # E
+    garage.offer(Offer(5)).drive()  # E
+    print((await garage.offer(Offer(5))).cost)  # E
+    garage.offer(Offer(5))[0]  # E
+    untag(garage.cars(), "Offer")  # E
+    number: int = await garage.offer(Offer(5))  # E
+    garage.cars()[0].fly()  # E
+    garage.listen(hear)  # E
+    spawn(quote)(5)  # E
+    spawn(quote)(Offer(5), "6")  # E
+    spawn(quote, Offer(5))  # E
+    near(garage.offer)(5)  # E
+    send_only(garage.offer)(5)  # E
+    on(garage.offer(Offer(5)), lambda offer: offer.cost)  # E
+    peer.enliven("ocapn://…", Garage).offer(5)  # E
+    peer.enliven("ocapn://…", Garage).cars()[0].refuel("full")  # E
+    peer.enliven("ocapn://…", Offer)  # E
+    passable(5)  # E
+    passable(double)  # E
+    print(number)
+
+
 def double(x: int) -> int:
     return x * 2
 
@@ -112,6 +169,8 @@ async def main(factory: Factory, car: Car, resolver: Resolver[int], vat: Vat, pe
     not_awaited: str = car.drive()  # E
     wrong_actor: Factory = await factory.make_car("a", "b")  # E
     promised: Promise[int] = car.drive()  # E
+    car.drive().fly()  # E
+    car.drive().upper()  # E
 
     spawn(Car).drive()  # E
     spawn(Car, 3)  # E

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import GenericAlias, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, final, overload
 
 from hobgoblin.errors import PromiseCycle, Refused
 from hobgoblin.refs.contracts import (
@@ -22,7 +22,7 @@ from hobgoblin.refs.contracts import (
     current_home,
 )
 from hobgoblin.refs.message import CALLER, Message, call_site
-from hobgoblin.refs.reference import Ref
+from hobgoblin.refs.reference import BoundSend, Ref
 from hobgoblin.refs.selection import selector_of
 
 T = TypeVar("T")
@@ -50,6 +50,25 @@ if TYPE_CHECKING:
         def __contains__(self, value: object, /) -> bool: ...
         def __getitem__(self, index: int, /) -> T_co: ...
         def count(self, value: Any, /) -> int: ...
+
+    class _Dataclass(Protocol):
+        __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    class _Attrs(Protocol):
+        __attrs_attrs__: ClassVar[Any]
+
+    class _Fields(Protocol):
+        __struct_fields__: ClassVar[tuple[str, ...]]
+
+    class _Model(Protocol):
+        __pydantic_fields__: ClassVar[dict[str, Any]]
+
+    @final
+    class _Nothing:
+        """The type of no value: only ``Any`` fits."""
+
+    _Registered: TypeAlias = _Dataclass | _Attrs | _Fields | _Model
+    """What may be a value with a tag and fields."""
 
 
 @final
@@ -136,6 +155,8 @@ class Promise(Ref, Generic[T_co]):
     def __getitem__(self: Promise[_List[Promise[T]]], key: int) -> Promise[T]: ...
     @overload
     def __getitem__(self: Promise[_List[T]], key: int) -> Promise[T]: ...
+    @overload
+    def __getitem__(self: Promise[_Registered], key: str) -> Promise[Any]: ...
     def __getitem__(self, key: Any) -> Any:
         """Return a promise for a part of the value: ``promise["field"]``, ``promise[0]``.
 
@@ -154,6 +175,10 @@ class Promise(Ref, Generic[T_co]):
             NotPassable: the key is text that can't be written.
         """
         return (current_home.get() or self._at).select(self, selector_of(key), False, call_site(CALLER))
+
+    if TYPE_CHECKING:
+        # Of what is not known, anything can be asked; of a value, only its parts.
+        def __getattr__(self: Promise[_Nothing], name: str) -> BoundSend: ...
 
     def _excuse(self) -> Promise[T_co]:
         """Report nothing if this breaks and nobody looks: its failure is told elsewhere. Return self."""

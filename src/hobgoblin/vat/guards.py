@@ -78,8 +78,10 @@ class Guard(NamedBehaviour):
         if len(args) > len(kinds):
             return False
         for arg, fine in zip(args, kinds):  # noqa: B905  # those that are left have defaults
-            kind = type(arg)
-            if kind not in fine if fine is not None else (kind is Keyword or kind is Shaped):
+            if fine is not None:
+                if type(arg) not in fine:
+                    return False
+            elif type(arg) is Keyword or type(arg) is Shaped:
                 return False
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, final, overload
 
 from hobgoblin.errors import NotInVat, SessionSevered
 from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
@@ -28,6 +28,9 @@ __all__ = [
     "spawn",
     "untag",
 ]
+
+if TYPE_CHECKING:
+    from hobgoblin.refs.promise import _Registered
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -168,7 +171,7 @@ def send_only(bound: Any, /) -> Any:
     return send_it
 
 
-def untag(promise: Promise[Tagged], tag: str) -> Promise[Any]:
+def untag(promise: Promise[Tagged | _Registered], tag: str) -> Promise[Any]:
     """Return a promise for the value that ``promise`` settles to with this tag, like ``promise["field"]``.
 
     Of ``Tagged("decimal", "3.14")``, ``untag(promise, "decimal")`` is ``"3.14"``. It breaks with
