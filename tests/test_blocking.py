@@ -389,9 +389,12 @@ class Thing(Actor):
     def never(self): return new_promise()[0]
 
 def tell():
-    frame = None
-    while frame is None or frame.f_code.co_name != "wait":  # until signals are handled
-        frame = sys._current_frames()[threading.main_thread().ident]
+    names = []
+    while names[:1] != ["wait"] or "serve_forever" not in names:  # until signals are handled
+        frame, names = sys._current_frames()[threading.main_thread().ident], []
+        while frame is not None:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
     print(uri, flush=True)
 
 with blocking.Peer(netlayers.Unix("s.sock")) as peer:
