@@ -468,6 +468,38 @@ with hob.VatThread("cars") as vat:
     assert printed == "child: VatStopped\n0\nparent: done\n"
 
 
+def test_what_peers_of_the_parent_wait_for_is_not_answered_by_the_child(tmp_path: Path) -> None:
+    printed = run(
+        """
+gate, running = threading.Event(), threading.Event()
+
+class Busy(Actor):
+    @method
+    def block(self):
+        running.set()
+        gate.wait(DEADLINE)
+        return "done"
+
+server = blocking.Peer(netlayers.Unix("own.sock")).start()
+busy = server.spawn(Busy)
+uri = server.publish(busy)
+with hob.VatThread() as vat:  # the client lives in a thread of its own
+    async def ask():
+        async with Peer(netlayers.Unix()) as client:
+            far = client.enliven(uri)
+            return await asyncio.gather(far.block(), far.block())
+    asked = vat.run(ask)
+    running.wait(DEADLINE)
+    in_child(lambda: print("child:", outcome(busy.block()).split(":")[0]))
+    gate.set()
+    print("parent:", outcome(asked))
+server.close()
+""",
+        tmp_path,
+    )
+    assert printed == "child: VatStopped\nparent: ('done', 'done')\n"
+
+
 def test_children_of_children(uri: str, tmp_path: Path) -> None:
     printed = run(
         """

@@ -605,6 +605,8 @@ class Connection(Origin):
 
     def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
         """Tell ``resolver`` how a promise has settled; log what went wrong in our own code."""
+        if self._vat._left_behind:
+            return  # the parent of this process answers its peers
         route = promise._route
         who = route.who if type(route) is Connection and route is not self else None
         if promise._state == BROKEN:
