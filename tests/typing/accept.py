@@ -6,10 +6,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, assert_type
 
+from hobgoblin import blocking, netlayers
+from hobgoblin.blocking import result, results
+from hobgoblin.errors import Refused
 from hobgoblin.loops import VatThread, spawn_vat
 from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
-from hobgoblin.values import Tagged
+from hobgoblin.sessions import PeerSession
+from hobgoblin.sharing import shareable
+from hobgoblin.values import Limits, Tagged
 from hobgoblin.vat import (
     Actor,
     Function,
@@ -361,3 +366,31 @@ async def main(factory: Factory, door: Door) -> None:
         assert_type(peer.spawn(Car("Fork")), Car)
         assert_type(await peer.spawn(slow_double)(1), int)
         peer.publish(peer.spawn(Car, "Fork"))
+
+
+def waiting(vat_car: Car, uri: str) -> None:
+    with blocking.Peer(netlayers.Unix("a.sock"), name="blocking", limits=Limits()) as peer:
+        assert_type(peer.spawn(Car, "Fork"), Car)
+        assert_type(peer.enliven(uri, Car), Car)
+        assert_type(peer.enliven(uri), Promise[Any])
+        assert_type(result(peer.enliven(uri, Car)), Car)
+        assert_type(result(peer.enliven(uri, Car).me().drive()), str)
+        assert_type(result(peer.spawn(double)(1), timeout=1.5), int)
+        assert_type(results(vat_car.drive(), vat_car.doors()), tuple[str, int])
+        assert_type(results(*[vat_car.doors()], timeout=1), tuple[int, ...])
+        assert_type(peer.publish(vat_car, expires=1), str)
+    assert_type(blocking.Peer().start().sessions, list[PeerSession])
+
+
+@shareable
+class OutOfStock(Exception):
+    pass
+
+
+@shareable(name="shop/closed")
+class Closed(Refused):
+    pass
+
+
+assert_type(OutOfStock("boots"), OutOfStock)
+assert_type(Closed("sundays"), Closed)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hobgoblin import blocking
 from hobgoblin.peer import Peer
 from hobgoblin.refs import Promise
+from hobgoblin.sharing import shareable
 from hobgoblin.values import Tagged
 from hobgoblin.vat import (
     Actor,
@@ -203,3 +205,12 @@ async def main(factory: Factory, car: Car, resolver: Resolver[int], vat: Vat, pe
     print(run_text)
 
     print(number, text, not_awaited, wrong_actor, promised, near_number, result)
+
+
+def waiting(car: Car) -> None:
+    count: int = blocking.result(car.drive())  # E
+    blocking.result("text")  # E
+    blocking.Peer("a.sock")  # E
+    blocking.Peer(nome="x")  # E
+    shareable(Car)  # E
+    print(count)
