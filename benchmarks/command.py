@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from benchmarks import install, page, report
-from benchmarks.conduct import ALL, Choice, Conductor, Results
+from benchmarks.conduct import ALL, Choice, Conductor, NothingOfOurs, Results
 from benchmarks.contenders import FORMS, LOOPS
 from benchmarks.fleet import RequestFailed
 from benchmarks.processes import WorkerFailed
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         results = Conductor(choice, progress, keep).run()
+    except NothingOfOurs as error:
+        print(error, file=sys.stderr)
+        return 2
     except (WorkerFailed, RequestFailed) as error:
         progress("")
         print(f"failed: {error}", file=sys.stderr)

@@ -54,6 +54,10 @@ class Choice:
     with_peers: bool
 
 
+class NothingOfOurs(Exception):
+    """No form of ours that was asked for is there; says why."""
+
+
 class Conductor:
     """Runs the rounds of one invocation."""
 
@@ -72,6 +76,8 @@ class Conductor:
             write_certificate(folder)
             ours, skipped = our_forms(self._choice.forms, self._choice.loops, folder)
             self.results.skipped.update(skipped)
+            if not ours:
+                raise NothingOfOurs("; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
             present = [*ours]
             for contender in others(folder):
                 unwanted = contender.kind == PEER and not self._choice.with_peers

@@ -147,6 +147,15 @@ def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
     assert "usage:" in finished.stderr
 
 
+@pytest.mark.skipif(is_compiled(), reason="the compiled form is installed")
+def test_a_form_that_is_missing_is_named() -> None:
+    finished = benchmarks("--smoke", "--compiled", "--loop", "asyncio")
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        "hobgoblin, compiled, asyncio: hobgoblin is not installed in its compiled form\n"
+    )
+
+
 def test_a_peer_that_is_not_installed_is_named_with_the_reason() -> None:
     assert "no_such_module is not installed" in Contender("x", PEER, "x", needs=("no_such_module",)).missing()
 
