@@ -27,9 +27,13 @@ from hobgoblin.syrup._containers import (
     OpenStruct,
     path_to,
 )
-from hobgoblin.syrup._names import COMMON_SYMBOLS
+from hobgoblin.syrup._names import COMMON_SYMBOLS, common_symbol
 from hobgoblin.syrup._source import OctetSource
 from hobgoblin.syrup._tokens import (
+    DELIVER,
+    DELIVER_END,
+    DELIVER_END_VALUES,
+    DELIVER_VALUES,
     DIGITS,
     DOUBLE,
     GLANCE_DIGITS,
@@ -70,6 +74,8 @@ NEED_MORE: Final = NeedMore()
 
 NO_CONSTRUCTORS: Final[Constructors] = MappingProxyType({})
 _NO_LABEL: Final = Symbol("")
+_OP_DELIVER: Final = common_symbol("op:deliver")
+_DELIVER_DEPTH: Final = 3
 _SYMBOLS_KEPT: Final = 256
 _SYMBOL_OCTETS: Final = 48
 _ENDLESS: Final = 2**62
@@ -113,7 +119,11 @@ class ValueReader(OctetSource):
         least = min(limits.integer_digits, limits.length_digits, GLANCE_DIGITS)
         self._glance = 10 ** max(least - 1, 0) - 1
         self._heads = HEADS if limits.length_digits > 1 else NO_HEADS
-        self._positions = POSITIONS if least > 3 and limits.integer_digits >= POSITION_DIGITS else None
+        self._positions = (
+            POSITIONS
+            if least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
+            else None
+        )
         self._learned: dict[bytes, Symbol] = {}
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
@@ -183,9 +193,31 @@ class ValueReader(OctetSource):
                             kind, items, label = stack.pop()
                             pos += 1
                         elif octet == 0x5D and kind == LIST:  # ]
-                            value = tuple(items)
-                            kind, items, label = stack.pop()
-                            pos += 1
+                            if (
+                                positions is not None
+                                and len(stack) == 2
+                                and stack[1][2] is _OP_DELIVER
+                                and left >= DELIVER_END_VALUES
+                                and (found := DELIVER_END.match(data, pos, end)) is not None
+                                and len(stack[1][1]) == 1
+                            ):
+                                # The arguments of an op:deliver end here, and it is as good as read.
+                                digits, raw, more = found.groups()
+                                answer: object = False
+                                resolver: object = False
+                                if raw is not None:
+                                    answer = int(digits)
+                                    resolver = self._build(common[raw], (int(more),))
+                                left -= 2 if raw is None else DELIVER_END_VALUES
+                                fields = (stack[1][1][0], tuple(items), answer, resolver)
+                                value = self._build(_OP_DELIVER, fields)
+                                stack.pop()
+                                kind, items, label = stack.pop()
+                                pos = found.end()
+                            else:
+                                value = tuple(items)
+                                kind, items, label = stack.pop()
+                                pos += 1
                         elif octet == 0x7D and kind == KEY:  # }
                             struct = structs.pop()
                             value = MappingProxyType(struct.entries)
@@ -218,7 +250,17 @@ class ValueReader(OctetSource):
                         elif octet == 0x3C or octet == 0x5B or octet == 0x7B:  # < [ {
                             if len(stack) >= self._depth:
                                 raise Wrong(TOO_DEEP, pos)
-                            if octet == 0x3C and positions is not None and left > 2:
+                            if octet == 0x3C and positions is not None and left > DELIVER_VALUES:
+                                if kind == TOP and (found := DELIVER.match(data, pos, end)) is not None:
+                                    raw, digits = found.groups()
+                                    target = self._build(common[raw], (int(digits),))
+                                    stack.append((TOP, items, label))
+                                    stack.append((RECORD, [target], _OP_DELIVER))
+                                    items = []
+                                    kind = LIST
+                                    left -= DELIVER_VALUES
+                                    pos = found.end()
+                                    continue
                                 found = positions.match(data, pos, end)
                             else:
                                 found = None
@@ -250,10 +292,7 @@ class ValueReader(OctetSource):
                                 continue
                             # A descriptor, as every message has some: all of it at once.
                             raw, digits = found.groups()
-                            known = common[raw]
-                            build = constructors.get(known.name)
-                            fields = (int(digits),)
-                            value = Record(known, fields) if build is None else build(fields)
+                            value = self._build(common[raw], (int(digits),))
                             left -= 3
                             pos = found.end()
                         else:
@@ -400,6 +439,10 @@ class ValueReader(OctetSource):
         self._left = left
         self._wait(need, run, min(self._digits_most(kind, 0x30), stop - base - pos - 1))
         return NEED_MORE
+
+    def _build(self, label: Symbol, fields: tuple[object, ...]) -> object:
+        build = self._constructors.get(label.name)
+        return Record(label, fields) if build is None else build(fields)
 
     def _digits_most(self, kind: int, octet: int) -> int:
         """How many digits may stand before this octet, which may be one more digit."""

@@ -9,6 +9,10 @@ from typing import Final
 from hobgoblin.syrup._containers import LABEL
 
 __all__ = [
+    "DELIVER",
+    "DELIVER_END",
+    "DELIVER_END_VALUES",
+    "DELIVER_VALUES",
     "DIGITS",
     "DOUBLE",
     "GLANCE_DIGITS",
@@ -41,15 +45,24 @@ GLANCE_DIGITS: Final = 17 if _COMPILED else 4
 """Numbers of so many digits are read one by one: as far as that is faster than to look for their end."""
 
 POSITION_DIGITS: Final = 15
+_POSITION: Final = rb"(0|[1-9][0-9]{0,14})\+"
 POSITIONS: Final = (
     None
     if _COMPILED  # then it is faster to go octet by octet
     else re.compile(
         rb"<(?:11'(?=desc:(?:export|answer)[0-9])|18'(?=desc:import-object[0-9])|19'(?=desc:import-promise[0-9]))"
-        rb"(desc:[a-z-]+)(0|[1-9][0-9]{0,14})\+>"
+        rb"(desc:[a-z-]+)" + _POSITION + b">"
     )
 )
 """The descriptors that have nothing but a position."""
+
+DELIVER: Final = re.compile(rb"<10'op:deliver<11'(desc:export|desc:answer)" + _POSITION + rb">\[")
+DELIVER_VALUES: Final = 6
+"""How nearly every message begins, up to its arguments, and how many values these octets count for."""
+
+DELIVER_END: Final = re.compile(rb"\](?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
+DELIVER_END_VALUES: Final = 4
+"""How such a message ends behind its arguments, and the most that this counts for."""
 
 TOO_MANY: Final = "the message holds more values than the limit"
 TOO_DEEP: Final = "the message is nested deeper than the limit"
