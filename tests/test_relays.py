@@ -91,6 +91,13 @@ class Thing(Actor):
         return "x" * length
 
 
+class Listener:
+    """Has a promise listened to."""
+
+    def settled(self, promise: object) -> None:
+        """That is all."""
+
+
 class Net:
     """A peer that floods, one in the middle, one behind that, and one that does as it should."""
 
@@ -224,7 +231,10 @@ async def listeners(net: Net) -> None:
     promises: list[Any] = []
     with suppress(RemoteError):
         for _ in range(10):
-            promises += await net.mallorys.give_back().pledges(50)
+            for promise in await net.mallorys.give_back().pledges(50):
+                promise._listen(Listener())
+                promises.append(promise)
+                await ticks(1)
     assert len(promises) >= 100
     await ticks(50)
     net.answers = promises  # type: ignore[attr-defined]
@@ -292,6 +302,27 @@ def test_b5_13_who_floods_a_third_peer_harms_nobody_else(
             for peer in (made.mallory, *made.mallory.connections):
                 await peer.close() if isinstance(peer, Peer) else None
             await made.is_well()
+
+    run(main)
+
+
+def test_a_call_that_is_not_passed_on_counts_no_more() -> None:
+    """Also while its sender keeps the answer, and nobody collects garbage."""
+
+    async def main() -> None:
+        async with net() as made:
+            gc.collect()
+            gc.disable()
+            try:
+                far = made.mallorys.give_back()
+                kept = [far.never() for _ in range(350)]
+                await ticks(200)
+                stats = {session.peer.designator: session.stats for session in made.middle.sessions}
+                assert stats["far"].relayed <= 150
+                assert stats["mallory"].listeners <= stats["far"].relayed
+                assert len(kept) == 350
+            finally:
+                gc.enable()
 
     run(main)
 

@@ -50,7 +50,7 @@ from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
-from hobgoblin.passages import TOO_MUCH, Origin, Passage
+from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare
 from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
 from hobgoblin.refs.message import Message
 from hobgoblin.refs.promise import Promise
@@ -311,6 +311,9 @@ class Connection(Origin):
             passage = Passage(first.connection, first.ticket)
             if not self.session.relays.listen(promise, first.connection.who, passage):
                 first.connection.exceed(TOO_MUCH)
+                if promise._listeners == [first]:
+                    promise._listeners = None  # the next one asks
+                    return
         try:
             self.session.listen(promise)
         except SessionSevered:
@@ -379,14 +382,14 @@ class Connection(Origin):
             message.fail(self._severance())
         except SessionFull as error:
             if message.answer is not None or not self._full:
-                message.fail(error)
+                message.fail(bare(error) if type(passage) is Passage else error)
             # Of those that nobody asked about the first is reported, not each of a flood.
             self._full = True
         except NotPassable as error:
             # Within a process exceptions pass as they are; on the wire they are what a peer may know.
             args = tuple([self._failures.without_exceptions(arg) for arg in message.args])
             if args == message.args:
-                message.fail(error)
+                message.fail(bare(error) if type(passage) is Passage else error)
             else:
                 again = Message(message.target, args, message.answer, message.home, message.site, passage)
                 self._deliver_one(again)

@@ -21,7 +21,7 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref
 from hobgoblin.values import Limits
 
-__all__ = ["TOO_MUCH", "Origin", "Passage"]
+__all__ = ["TOO_MUCH", "Origin", "Passage", "bare"]
 
 TOO_MUCH: Final = "more was sent to others through us than they answer"
 
@@ -95,3 +95,13 @@ class Passage:
     def __init__(self, origin: Origin, ticket: object) -> None:
         self.origin = origin
         self.ticket = ticket
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return an error without the frames that it was raised in, and without what had been raised before.
+
+    As the reason of a promise they would keep the message, and its ticket, as long as a peer keeps
+    its answer.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
