@@ -103,6 +103,30 @@ def test_t33_an_answer_that_waits_for_itself_on_another_peer_breaks(seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_t33_a_circle_of_three_peers_waits_in_peace_and_breaks_with_a_session(seed: int) -> None:
+    async def program(sim: testing.Simulation) -> None:
+        peers = [await sim.peer(name) for name in ("ann", "bob", "cyd")]
+        uris = [peer.publish(peer.spawn(Pledger)) for peer in peers]
+        nexts = [
+            await peer.enliven(uri, Pledger) for peer, uri in zip(peers, uris[1:] + uris[:1], strict=True)
+        ]
+        owns = [peer.enliven(uri, Pledger) for peer, uri in zip(peers, uris, strict=True)]
+        # Each resolves its own promise to that of the next one.
+        held = [(await pledger.promised())[0] for pledger in nexts]
+        for own, promise in zip(owns, held, strict=True):
+            own.fulfill(promise)
+        await asyncio.sleep(60.0)
+        said = [session.stats.messages_sent for peer in peers for session in peer.sessions]
+        await asyncio.sleep(600.0)
+        assert said == [session.stats.messages_sent for peer in peers for session in peer.sessions]
+        sim.network.sever("ann", "bob")
+        outcomes = await asyncio.gather(*held, return_exceptions=True)
+        assert all(isinstance(outcome, Exception) for outcome in outcomes)
+
+    simulate(program, seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_who_is_answered_with_a_promise_of_its_own_gets_what_that_settles_to(seed: int) -> None:
     async def program(sim: testing.Simulation) -> None:
         _here, _there, ours, theirs = await two(sim)

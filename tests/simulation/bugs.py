@@ -19,7 +19,7 @@ import hobgoblin.captp.relays
 from hobgoblin.captp.crossing import Crossing
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import Gift
-from hobgoblin.captp.relays import Relays, _Receipt
+from hobgoblin.captp.relays import _Receipt
 from hobgoblin.captp.session import Session, SessionState
 from hobgoblin.captp.shares import Charges, Share
 from hobgoblin.captp.tables import Exports, Tracking
@@ -457,12 +457,6 @@ def parts_are_not_counted(plant: Plant) -> None:
 def promises_are_not_told_apart(plant: Plant) -> None:
     """The messages to all promises of the third peer are counted, and not those to each."""
     plant(hobgoblin.captp.relays, "_promise_key", lambda target: None)
-
-
-@siege_bug
-def listeners_are_not_counted(plant: Plant) -> None:
-    """A peer may have the promises of a third one listened to as it likes."""
-    plant(Relays, "listen", lambda self, promise, who, held: True)
 
 
 @siege_bug

@@ -21,7 +21,8 @@ after everything that arrives, and says what is wrong. It keeps no reference ali
  12   a gift is given once                `Oracle.watch_gifts`, `Oracle.watch_desk`
  13   containment                         7, 9 and 10 of the sessions of honest peers hold whatever
                                           a byzantine one does; `Oracle.severed`: none of them ends
-                                          because of a broken protocol
+                                          because of a broken protocol; `tests.simulation.siege`:
+                                          what goes through one of them to another harms nobody else
  14   budgets                             `Oracle.check`: tables against `Limits`
  16   abort is the end                    `End.sent`, `Oracle._check_end`
  17   no secrets in logs and errors       `Oracle.emit`, `Watch`, `End.sent`

@@ -31,9 +31,10 @@ from hobgoblin.testing import Faults, Simulation
 from tests.simulation.tokens import Violation
 
 LIMITS = Limits(
-    **dict.fromkeys(("exports", "imports", "answers", "listeners", "queued_messages"), 300),
+    **dict.fromkeys(("exports", "imports", "answers", "queued_messages"), 300),
+    listeners=150,
     promise_messages=60,
-    gifts=40,
+    gifts=100,
     message_bytes=20_000,
     promise_bytes=60_000,
     queued_bytes=100_000,
@@ -302,7 +303,10 @@ async def parts_that_are_dropped(siege: Siege, keeper: Any) -> None:
 async def listeners(siege: Siege, keeper: Any) -> None:
     far = keeper.give_back()
     for _ in range(10):
-        siege.kept += await far.pledges(20)
+        promises = await far.pledges(20)
+        siege.kept += promises
+        for promise in promises:
+            promise._listen(Listener())
 
 
 async def references_in_messages(siege: Siege, keeper: Any) -> None:
@@ -321,15 +325,18 @@ async def references_of_cyd(siege: Siege, keeper: Any) -> None:
 
 async def references_in_answers(siege: Siege, keeper: Any) -> None:
     """Cyd asks, which is no fault, and mallory answers with more than it has asked for."""
-    for _ in range(10):
-        siege.kept.append(siege.cyds.give_back().make(60)._excuse())
-        await asyncio.sleep(0.01)
+    await asked_by_cyd(siege, [siege.cyds.give_back().make(60) for _ in range(10)])
 
 
 async def long_answers(siege: Siege, keeper: Any) -> None:
-    for _ in range(20):
-        siege.kept.append(siege.cyds.give_back().text(15_000)._excuse())
-    await asyncio.sleep(0.05)
+    await asked_by_cyd(siege, [siege.cyds.give_back().text(15_000) for _ in range(20)])
+
+
+async def asked_by_cyd(siege: Siege, answers: list[Any]) -> None:
+    siege.kept += answers
+    for answer in answers:
+        with suppress(HobgoblinError):
+            await answer
 
 
 async def dials(siege: Siege, keeper: Any) -> None:
@@ -348,9 +355,18 @@ async def dials(siege: Siege, keeper: Any) -> None:
                 gift_id=bytes(32),
             )
             references.append(reference)
-        await bobs.hi(*references[: LIMITS.gifts])
+        # As many as fit into a message.
+        for start in range(0, LIMITS.gifts, 20):
+            send_only(bobs.hi)(*references[start : start + 20])
         await asyncio.sleep(0.01)
     siege.mallory.forged.clear()
+
+
+class Listener:
+    """Has a promise listened to."""
+
+    def settled(self, promise: object) -> None:
+        """That is all."""
 
 
 class Elsewhere:
