@@ -298,6 +298,35 @@ def test_what_does_not_fit_can_not_leave() -> None:
     here_and_there(check)
 
 
+def test_errors_in_fields_cross_as_what_a_peer_may_know() -> None:
+    async def main() -> None:
+        network = netlayers.MemoryNetwork()
+        async with (
+            Peer(netlayers.Memory(network, "a")) as a,
+            Peer(netlayers.Memory(network, "b")) as b,
+        ):
+            garage = b.enliven(a.publish(a.spawn(Garage)), Garage)
+            for answer in (
+                await garage.echo(Tree(hob.Refused("told"))),
+                await garage.echo([Tagged("other", Tree(hob.Refused("told")))]),
+            ):
+                assert "told" in repr(answer)
+                assert "Refused" not in repr(answer)
+
+            class Large(Garage):
+                @method
+                def large(self) -> Tree[str]:
+                    return Tree("x" * 20_000_000)
+
+            with pytest.raises(hob.NotPassable, match="larger than the limit"):
+                await garage.echo([Tree("x" * 20_000_000)])
+            with pytest.raises(hob.RemoteError):
+                await b.enliven(a.publish(a.spawn(Large)), Large).large()
+            assert await garage.echo(Tree("goes on")) == Tree("goes on")
+
+    run(main)
+
+
 def test_what_a_class_refuses_breaks_the_call_and_nothing_else() -> None:
     async def check(garage: Garage) -> None:
         negative = Tagged("Spot", {"level": -1})

@@ -99,7 +99,8 @@ class Failures:
         if type(value) is Tagged:
             return Tagged(value.tag, self.without_exceptions(value.value))
         if type(value) is Shaped:
-            return Shaped(self.without_exceptions(value.value))
+            inner = self.without_exceptions(value.value)
+            return value if inner == value.value else Shaped(inner)
         return value
 
 

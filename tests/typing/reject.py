@@ -144,12 +144,13 @@ async def values(peer: Peer, garage: Garage, car: Car) -> None:
     near(garage.offer)(5)  # E
     send_only(garage.offer)(5)  # E
     on(garage.offer(Offer(5)), lambda offer: offer.cost)  # E
+    text: str = await on(garage.offer(Offer(5)), lambda offer: offer.price)  # E
     peer.enliven("ocapn://…", Garage).offer(5)  # E
     peer.enliven("ocapn://…", Garage).cars()[0].refuel("full")  # E
     peer.enliven("ocapn://…", Offer)  # E
     passable(5)  # E
     passable(double)  # E
-    print(number)
+    print(number, text)
 
 
 def double(x: int) -> int:

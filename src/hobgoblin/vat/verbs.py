@@ -220,18 +220,55 @@ def become(behaviour: Any, /, *args: Any, **kwargs: Any) -> None:
     _running_vat("become() works within a method or function of an object").become(behaviour, args, kwargs)
 
 
+# What the handler makes of the outcome is known if it is the only one that may be asked.
+@overload
+def on(
+    value: Awaitable[T],
+    fulfilled: Callable[[T], Coroutine[Any, Any, R]],
+    *,
+    catch: None = None,
+    finally_: Callable[[], Any] | None = None,
+) -> Promise[R]: ...
+@overload
+def on(
+    value: Awaitable[T],
+    fulfilled: Callable[[T], Promise[R]],
+    *,
+    catch: None = None,
+    finally_: Callable[[], Any] | None = None,
+) -> Promise[R]: ...
+@overload
+def on(
+    value: Awaitable[T],
+    fulfilled: Callable[[T], R],
+    *,
+    catch: None = None,
+    finally_: Callable[[], Any] | None = None,
+) -> Promise[R]: ...
 @overload
 def on(
     value: Awaitable[T],
     fulfilled: Callable[[T], Any] | None = None,
+    *,
+    catch: Callable[[BaseException], Any],
+    finally_: Callable[[], Any] | None = None,
+) -> Promise[Any]: ...
+@overload
+def on(
+    value: Awaitable[T], fulfilled: None = None, *, finally_: Callable[[], Any] | None = None
+) -> Promise[T]: ...
+@overload
+def on(
+    value: T,
+    fulfilled: Callable[[T], R],
     *,
     catch: Callable[[BaseException], Any] | None = None,
     finally_: Callable[[], Any] | None = None,
 ) -> Promise[Any]: ...
 @overload
 def on(
-    value: T,
-    fulfilled: Callable[[T], Any] | None = None,
+    value: Any,
+    fulfilled: None = None,
     *,
     catch: Callable[[BaseException], Any] | None = None,
     finally_: Callable[[], Any] | None = None,
