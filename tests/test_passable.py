@@ -327,6 +327,27 @@ def test_errors_in_fields_cross_as_what_a_peer_may_know() -> None:
     run(main)
 
 
+def test_what_is_too_long_for_a_session_breaks_the_call_and_nothing_else() -> None:
+    async def main() -> None:
+        network = netlayers.MemoryNetwork()
+        limits = hob.Limits(message_bytes=2000)
+        async with (
+            Peer(netlayers.Memory(network, "a")) as a,
+            Peer(netlayers.Memory(network, "b"), limits=limits) as b,
+        ):
+            garage: Garage = await b.enliven(a.publish(a.spawn(Garage)), Garage)
+            long = Spot(1, "x" * 3000)
+            for arg in (long, [long, ValueError("an error does not cross as it is")]):
+                with pytest.raises(hob.NotPassable, match="larger than the limit"):
+                    await garage.echo(arg)
+            answers = await b.vat.run(lambda: [garage.echo(long), garage.park(Spot(1, "the next one"))])
+            with pytest.raises(hob.NotPassable, match="larger than the limit"):
+                await answers[0]
+            assert await answers[1] == "the next one"
+
+    run(main)
+
+
 def test_what_a_class_refuses_breaks_the_call_and_nothing_else() -> None:
     async def check(garage: Garage) -> None:
         negative = Tagged("Spot", {"level": -1})
