@@ -498,6 +498,33 @@ def test_nothing_runs_before_the_fields_are_checked() -> None:
     run(main)
 
 
+def test_a_class_that_is_not_asked_for_runs_nothing() -> None:
+    async def check(garage: Garage) -> None:
+        made.clear()
+        spot: Any = Tagged("Spot", {"level": 1})
+        for wrong in (spot, [spot], {"level": spot}):
+            with pytest.raises(hob.Refused, match=r"tagged\(\): 'x' is a "):
+                await garage.tagged(wrong)
+        with pytest.raises(hob.Refused, match=r"each\(\): 'spots\[1\]' is an integer, not a Spot"):
+            await garage.each([spot, 5], {})  # type: ignore[list-item]
+        assert made == []
+
+    here_and_there(check)
+
+
+def test_an_error_shows_no_name_that_a_peer_has_chosen() -> None:
+    async def main() -> None:
+        chosen = "level\nforged \x1b[2J"
+        octets = Octets(hob.spawn_vat())
+        answer = octets.remote()
+        await octets.fulfill(Tagged("Spot", MappingProxyType({chosen: Tagged("Spot", MappingProxyType({}))})))
+        with pytest.raises(hob.WrongResult, match="^'result' has a field that a Spot has not$"):
+            await answer
+        octets.receive.disconnected()
+
+    run(main)
+
+
 def test_only_registered_tags_make_instances() -> None:
     async def main() -> None:
         got: list[object] = []

@@ -361,6 +361,26 @@ def test_parameters_of_every_kind(run: Any) -> None:
     run(main)
 
 
+def test_an_error_is_fit_for_a_log_whatever_a_keyword_is_called(run: Any) -> None:
+    class Named(Actor):
+        @method
+        def any_number(self, **numbers: int) -> None: ...
+
+        @method
+        def none(self) -> None: ...
+
+    async def main(vat: Vat) -> None:
+        named: Any = vat.spawn(Named)
+        chosen = "a\nforged line" + "!" * 1000
+        for bound in (named.any_number, named.none):
+            with pytest.raises(hob.BadArguments) as caught:
+                await bound(**{chosen: "x"})
+            assert str(caught.value).isprintable()
+            assert len(str(caught.value)) < 400
+
+    run(main)
+
+
 def test_a_wrong_argument_changes_nothing(run: Any) -> None:
     async def main(vat: Vat) -> None:
         actor = Shapes()

@@ -37,6 +37,7 @@ __all__ = [
     "StandIn",
     "StructOf",
     "kind_of",
+    "legible",
 ]
 
 NAMES: Final[dict[type, str]] = {
@@ -59,6 +60,9 @@ NAMES: Final[dict[type, str]] = {
 """What values are called in a message, which shows nothing of the value itself."""
 
 _NONE: Final[frozenset[type]] = frozenset()
+
+_LEGIBLE: Final = 200
+"""How many characters an error shows of a text that may be the caller's."""
 
 
 class Misfit(Exception):
@@ -93,6 +97,13 @@ def kind_of(value: object) -> str:
             return "an error"
         name = f"{'an' if kind.__name__[:1].lower() in 'aeio' else 'a'} {kind.__name__}"
     return name
+
+
+def legible(text: str) -> str:
+    """Return a text that a caller may have chosen a part of, such as a keyword, for a line of a log."""
+    if len(text) > _LEGIBLE:
+        text = f"{text[:_LEGIBLE]}…"
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 class Check:

@@ -13,8 +13,8 @@ from hobgoblin.errors import WrongArgument
 from hobgoblin.refs import NamedBehaviour
 from hobgoblin.values import Keyword, Shaped
 from hobgoblin.vat.annotations import Unreadable, check_of, resolved
-from hobgoblin.vat.fitting import ANYTHING, AS_PASSED, Check, Misfit
-from hobgoblin.vat.shapes import revived
+from hobgoblin.vat.fitting import ANYTHING, AS_PASSED, Check, Misfit, legible
+from hobgoblin.vat.shapes import outlined, revived
 
 __all__ = ["Guard", "guarded", "revived_arguments"]
 
@@ -127,7 +127,7 @@ class Guard(NamedBehaviour):
 
 def _misfit_error(called: str, misfit: Misfit) -> WrongArgument:
     """Return the error of a call whose argument does not fit; ``misfit.path`` begins with the parameter."""
-    return WrongArgument(f"{called}(): '{misfit.path}' {misfit.problem}")
+    return WrongArgument(f"{called}(): '{legible(misfit.path)}' {misfit.problem}")
 
 
 def revived_arguments(
@@ -160,6 +160,9 @@ def _admitted(check: Check, value: object) -> object:
     if type(value) is Shaped:
         if check is AS_PASSED:
             return value
+        if check is not ANYTHING:
+            # A class has no say, and runs nothing, before it is known to be what is asked for.
+            check.take(outlined(value))
         value = revived(value)
     return value if type(value) in check.kinds else check.take(value)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from hobgoblin.errors import BadArguments, NoSuchMethod
 from hobgoblin.values import Keyword, Shaped, Symbol
 from hobgoblin.vat.actor import Actor
+from hobgoblin.vat.fitting import legible
 from hobgoblin.vat.guards import Guard, revived_arguments
 
 __all__ = ["call", "invoke", "is_function"]
@@ -105,7 +106,7 @@ def call(function: Guard | Callable[..., Any], args: tuple[object, ...]) -> Any:
         traceback = error.__traceback__
         if traceback is not None and traceback.tb_next is None:
             # Raised by the call itself: the function's own frames never came to be.
-            raise BadArguments(str(error)) from None
+            raise BadArguments(legible(str(error))) from None
         raise
 
 

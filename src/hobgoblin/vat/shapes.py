@@ -22,6 +22,7 @@ __all__ = [
     "Shape",
     "has_shapes",
     "misfit_of",
+    "outlined",
     "register",
     "revived",
     "revived_result",
@@ -75,6 +76,11 @@ class Shape:
             finally:
                 self._reading = False
         return fields
+
+    def has(self, names: Iterable[str]) -> bool:
+        """Tell whether all of these are fields that cross. What is not, is a text of the sender's."""
+        known = self.names
+        return all(name in known for name in names)
 
     def read_early(self) -> None:
         """Read the annotations, so that what is wrong with them shows where the class is first named."""
@@ -158,6 +164,8 @@ def _revive(value: Any, make: bool) -> Any:
         inner = value.value
         if type(inner) is MappingProxyType:
             struct = cast("Mapping[str, object]", inner)
+            if not shape.has(struct):
+                raise Misfit(f"has a field that {kind_of(StandIn(shape.cls))} has not")
             inner = MappingProxyType(_revived_fields(struct, make, ""))
         return shape.instance(inner, make)
     return value
@@ -182,6 +190,15 @@ def revived(shaped: Shaped) -> Any:
         Refused: a class refuses it.
     """
     return _revive(shaped.value, True)
+
+
+def outlined(shaped: Shaped) -> Any:
+    """Return the value with a stand-in for each instance. Runs no code of any class.
+
+    Raises:
+        Misfit: something in it does not fit.
+    """
+    return _revive(shaped.value, False)
 
 
 def revived_result(value: Any) -> Any:
