@@ -700,3 +700,56 @@ def test_a_decorated_method_is_checked_by_what_it_wraps(run: Any) -> None:
             await ref.take("x")  # type: ignore[arg-type]
 
     run(main)
+
+
+def test_a_decorator_that_takes_other_arguments_lets_none_past_a_check(run: Any) -> None:
+    from functools import wraps
+
+    def given_more(function: Any) -> Any:
+        @wraps(function)
+        def call(self: Actor, x: Any) -> Any:
+            return function(self, "from the decorator", x)
+
+        return call
+
+    def taking_more(function: Any) -> Any:
+        @wraps(function)
+        def call(self: Actor, token: Any, x: Any) -> Any:
+            return function(self, x)
+
+        return call
+
+    def renaming(function: Any) -> Any:
+        @wraps(function)
+        def call(self: Actor, y: Any) -> Any:
+            return function(self, y)
+
+        return call
+
+    class Decorated(Actor):
+        @method
+        @given_more
+        def given(self, more: Any, x: int) -> int:
+            return x
+
+        @method
+        @taking_more
+        def taking(self, x: int) -> int:
+            return x
+
+    class Renamed(Actor):
+        @method
+        @renaming
+        def take(self, x: int) -> int:
+            return x
+
+    async def main(vat: Vat) -> None:
+        ref: Any = vat.spawn(Decorated)
+        assert await ref.given(1) == await ref.taking("anything", 1) == 1
+        for bound, args in ((ref.given, ("x",)), (ref.taking, (1, "x"))):
+            with pytest.raises(hob.WrongArgument, match=r"'x' is text, not an integer"):
+                await bound(*args)
+        with pytest.raises(TypeError, match=r"'x' can't be checked: its decorator takes y instead; let that"):
+            vat.spawn(Renamed)
+
+    run(main)

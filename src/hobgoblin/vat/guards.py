@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, cast, final
+from typing import Any, Final, cast, final
 
 from hobgoblin.errors import WrongArgument
 from hobgoblin.refs import NamedBehaviour
@@ -19,6 +19,9 @@ from hobgoblin.vat.shapes import outlined, revived
 __all__ = ["Guard", "guarded", "revived_arguments"]
 
 Arguments = tuple[tuple[object, ...], dict[str, object]]
+
+_BY_POSITION: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_MORE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @final
@@ -194,16 +197,18 @@ def _read(function: Callable[..., Any], method: bool, owner: type | None) -> Sig
         signature.positional.append(ANYTHING)
         if parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
             parameters = parameters[1:]
+    checks: dict[str, Check] = {}
     for parameter in parameters:
-        check: Check = ANYTHING
         if parameter.annotation is not inspect.Parameter.empty:
             try:
-                check = check_of(resolved(parameter.annotation, namespace, local))
+                checks[parameter.name] = check_of(resolved(parameter.annotation, namespace, local))
             except Unreadable as error:
                 raise TypeError(
                     f"{called}(): the annotation of {parameter.name!r} can't be checked: {error}; "
                     "or write Any to take anything"
                 ) from None
+    for parameter in _within_reach(function, method, parameters, checks):
+        check = checks.get(parameter.name, ANYTHING)
         match parameter.kind:
             case inspect.Parameter.VAR_POSITIONAL:
                 signature.rest = (parameter.name, check)
@@ -220,6 +225,42 @@ def _read(function: Callable[..., Any], method: bool, owner: type | None) -> Sig
         if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
             signature.by_name[parameter.name] = check
     return signature
+
+
+def _within_reach(
+    function: Callable[..., Any], method: bool, inner: list[inspect.Parameter], checks: dict[str, Check]
+) -> list[inspect.Parameter]:
+    """Return the parameters that callers fill: a decorator may take others than what it wraps.
+
+    Args:
+        function: what is called.
+        method: whether its first argument is the object.
+        inner: the parameters of the innermost function, to which the annotations belong.
+        checks: what those ask for, by name.
+
+    Raises:
+        TypeError: a value would get past a check, because it is not known which argument becomes it.
+    """
+    outer: Any = getattr(function, "__func__", function)
+    first = 1 if method or outer is not function else 0
+    names = [parameter.name for parameter in inner if parameter.kind in _BY_POSITION]
+    while hasattr(outer, "__wrapped__") and not hasattr(outer, "__signature__"):
+        own = list(inspect.signature(outer, follow_wrapped=False).parameters.values())[first:]
+        given = [parameter.name for parameter in own if parameter.kind in _BY_POSITION]
+        outer = outer.__wrapped__
+        if given == names[: len(given)]:
+            continue
+        known = {parameter.name for parameter in own if parameter.kind not in _MORE}
+        for parameter in inner:
+            check = checks.get(parameter.name, ANYTHING)
+            if check is not ANYTHING and (parameter.name not in known or parameter.kind in _MORE):
+                raise TypeError(
+                    f"{function.__qualname__.replace('<locals>.', '')}(): {parameter.name!r} can't be checked: "
+                    f"its decorator takes {', '.join(given)} instead; let that take *args and **kwargs, "
+                    "or the same parameters, or write Any to take anything"
+                )
+        return own
+    return inner
 
 
 def guarded(function: Callable[..., Any]) -> Guard | Callable[..., Any]:
