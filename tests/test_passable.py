@@ -518,7 +518,7 @@ def test_an_error_shows_no_name_that_a_peer_has_chosen() -> None:
         octets = Octets(hob.spawn_vat())
         answer = octets.remote()
         await octets.fulfill(Tagged("Spot", MappingProxyType({chosen: Tagged("Spot", MappingProxyType({}))})))
-        with pytest.raises(hob.WrongResult, match="^'result' has a field that a Spot has not$"):
+        with pytest.raises(hob.WrongResult, match=r"^'result' has a field that a Spot has not$"):
             await answer
         octets.receive.disconnected()
 
@@ -612,6 +612,29 @@ class TestRegistering:
         ]:
             with pytest.raises(TypeError, match=problem):
                 hob.passable(cls)  # type: ignore[arg-type, call-overload]
+
+    def test_a_type_variable_is_not_taken_for_more_than_is_checked(self) -> None:
+        @hob.passable
+        @dataclass
+        class IntegerTree(Tree[int]):
+            name: str = ""
+
+        class Keeper(Actor):
+            @method
+            def keep(self, tree: Tree[int]) -> None: ...
+
+        class Taker(Actor):
+            @method
+            def take(self, tree: IntegerTree) -> None: ...
+
+        async def main() -> None:
+            vat = hob.spawn_vat()
+            with pytest.raises(TypeError, match="write Tree alone, and look at what it holds"):
+                vat.spawn(Keeper)
+            with pytest.raises(TypeError, match=r"depends on ~T: write the field again in IntegerTree"):
+                vat.spawn(Taker)
+
+        run(main)
 
     def test_annotations_of_fields_that_can_not_be_read_are_told_to_the_author(self) -> None:
         @hob.passable

@@ -82,6 +82,15 @@ STRUCT = MappingProxyType({"a": 1})
 SWISS = hob.SturdyRef.parse("ocapn://a.unix/s/MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
 
 
+class PointOf(NamedTuple, Generic[T]):
+    x: T
+    more: list[T]
+
+
+class SpotOf(TypedDict, Generic[T]):
+    level: T
+
+
 class Taker(Actor):
     """Takes one argument, and keeps what has arrived."""
 
@@ -179,6 +188,8 @@ def test_what_fits_arrives_as_it_is(annotation: Any, value: Any) -> None:
         (list[int] | list[str], ("a",), ["a"]),
         (list[int] | dict[str, int], STRUCT, {"a": 1}),
         (Point, (1, 2.5), Point(1, 2.5)),
+        (PointOf[int], (1, (2,)), PointOf(1, [2])),
+        (typing.Tuple, (1, 2), (1, 2)),  # noqa: UP006
         (Spot, MappingProxyType({"level": 1}), {"level": 1}),
         (Spot, MappingProxyType({"level": 1, "name": "a"}), {"level": 1, "name": "a"}),
     ],
@@ -227,6 +238,9 @@ def test_what_the_annotation_promises_is_what_arrives(annotation: Any, value: An
         (Spot, MappingProxyType({}), "'x.level' is missing"),
         (Spot, MappingProxyType({"level": 1, "secret": 1}), "'x' has a field that a Spot has not"),
         (Spot, (), "'x' is a list, not a Spot"),
+        (PointOf[int], ("secret", ()), "'x.x' is text, not an integer"),
+        (PointOf[int], (1, ("secret",)), "'x.more[0]' is text, not an integer"),
+        (SpotOf[int], MappingProxyType({"level": "secret"}), "'x.level' is text, not an integer"),
         (Tagged, "secret", "'x' is text, not a tagged value"),
         (Car, "secret", "'x' is text, not a reference"),
         (hob.SturdyRef, "secret", "'x' is text, not a sturdyref"),

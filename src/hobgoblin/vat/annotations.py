@@ -154,13 +154,13 @@ def check_of(annotation: Any, depth: int = 0) -> Check:
     if generic is tuple:
         if len(args) == 2 and args[1] is Ellipsis:
             return ListOf(check_of(args[0], depth), None)
-        if not args and origin is None:
+        if annotation is tuple or annotation is tuple:
             return ListOf(ANYTHING, None)
         return Fixed(tuple([check_of(arg, depth) for arg in args]))
     if generic in (dict, Mapping, MutableMapping):
         return _struct_of(args, generic is not Mapping, depth)
     if isinstance(generic, type):
-        return _class(generic, depth)
+        return _class(generic, args, depth)
     raise Unreadable(f"{annotation!r} is not known here")
 
 
@@ -198,11 +198,22 @@ def _hints_of(cls: type[Any]) -> dict[str, Any]:
         raise Unreadable(f"{cls.__name__} can't be read ({type(error).__name__}: {error})") from None
 
 
-def _typed_dict(cls: type[Any], depth: int) -> Check:
+def _filled(hint: Any, cls: Any, args: tuple[Any, ...]) -> Any:
+    """Return the type of a part of ``cls[args]``, given that of the same part of ``cls``."""
+    variables: tuple[Any, ...] = getattr(hint, "__parameters__", ())
+    if not args or not (variables or isinstance(hint, TypeVar)):
+        return hint
+    known = dict(zip(cls.__parameters__, args, strict=False))
+    if isinstance(hint, TypeVar):
+        return known.get(hint, hint)
+    return hint[tuple([known.get(variable, variable) for variable in variables])]
+
+
+def _typed_dict(cls: type[Any], args: tuple[Any, ...], depth: int) -> Check:
     required = set(cast("frozenset[str]", cls.__required_keys__))
     checks: dict[str, Check] = {}
     for name, hint in _hints_of(cls).items():
-        checks[name] = check_of(hint, depth)
+        checks[name] = check_of(_filled(hint, cls, args), depth)
         # As text, they have not been seen when the class was made.
         if get_origin(hint) is typing.NotRequired:
             required.discard(name)
@@ -211,17 +222,22 @@ def _typed_dict(cls: type[Any], depth: int) -> Check:
     return Fields(checks, frozenset(required), f"a {cls.__name__}")
 
 
-def _named_tuple(cls: Any, depth: int) -> Check:
+def _named_tuple(cls: Any, args: tuple[Any, ...], depth: int) -> Check:
     names: tuple[str, ...] = cls._fields
     hints = _hints_of(cls)
-    items = tuple([check_of(hints.get(name, Any), depth) for name in names])
+    items = tuple([check_of(_filled(hints.get(name, Any), cls, args), depth) for name in names])
     # Made without its constructor: no code of the class runs.
     return Fixed(items, names, lambda values: cast("Any", tuple).__new__(cls, values))
 
 
-def _class(cls: type[Any], depth: int) -> Check:
+def _class(cls: type[Any], args: tuple[Any, ...], depth: int) -> Check:
     shape = shape_of(cls)
     if shape is not None:
+        if any(check_of(arg, depth) is not ANYTHING for arg in args):
+            raise Unreadable(
+                f"the fields of a {cls.__name__} are checked as the class has them, not for one use of it: "
+                f"write {cls.__name__} alone, and look at what it holds"
+            )
         shape.read_early()
         return Instance(cls)
     if hasattr(cls, "_hob_declared") or issubclass(cls, Ref):  # an actor: typed so, it is a reference
@@ -233,9 +249,9 @@ def _class(cls: type[Any], depth: int) -> Check:
     if issubclass(cls, set | frozenset) or cls in (typing.AbstractSet, typing.MutableSet):
         raise Unreadable("OCapN has no sets: take a list")
     if typing.is_typeddict(cls):
-        return _typed_dict(cls, depth)
+        return _typed_dict(cls, args, depth)
     if hasattr(cls, "_fields") and tuple in cls.__mro__:
-        return _named_tuple(cls, depth)
+        return _named_tuple(cls, args, depth)
     if issubclass(cls, Enum):
         raise Unreadable(
             f"a member of an Enum can't be passed: take its value, and write {cls.__name__}(value)"

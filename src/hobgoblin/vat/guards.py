@@ -254,8 +254,9 @@ def _within_reach(
         for parameter in inner:
             check = checks.get(parameter.name, ANYTHING)
             if check is not ANYTHING and (parameter.name not in known or parameter.kind in _MORE):
+                called = function.__qualname__.replace("<locals>.", "")
                 raise TypeError(
-                    f"{function.__qualname__.replace('<locals>.', '')}(): {parameter.name!r} can't be checked: "
+                    f"{called}(): {parameter.name!r} can't be checked: "
                     f"its decorator takes {', '.join(given)} instead; let that take *args and **kwargs, "
                     "or the same parameters, or write Any to take anything"
                 )

@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, cast, get_args, overload
 
 from hobgoblin.refs import Ref
 from hobgoblin.vat.annotations import Unreadable, check_of, resolved
@@ -154,10 +154,29 @@ def _check(cls: type, attribute: str) -> Check:
             if attribute in annotations:
                 namespace = vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
                 local = {each.__name__: each for each in (*getattr(base, "__type_params__", ()), base)}
-                return check_of(resolved(annotations[attribute], namespace, local))
+                annotation = resolved(annotations[attribute], namespace, local)
+                _require_no_variables(annotation, cls, base)
+                return check_of(annotation)
     except (NameError, Unreadable) as error:
         raise TypeError(
             f"{cls.__name__}: the annotation of the field {attribute!r} can't be checked: {error}; "
             "or write Any to take anything"
         ) from None
     return check_of(Any)
+
+
+def _require_no_variables(annotation: Any, cls: type, base: type) -> None:
+    """Refuse what ``class Sub(Base[int])`` says of a field, which is not known from the field itself."""
+    bases: list[Any] = []
+    for each in cls.__mro__[: cls.__mro__.index(base)]:
+        bases += vars(each).get("__orig_bases__", ())
+    if all(isinstance(arg, TypeVar) for each in bases for arg in get_args(each)):
+        return
+    variables = (
+        (annotation,) if isinstance(annotation, TypeVar) else getattr(annotation, "__parameters__", ())
+    )
+    if variables:
+        raise Unreadable(
+            f"it is {base.__name__}'s, and depends on {', '.join(map(str, variables))}: "
+            f"write the field again in {cls.__name__}"
+        )
