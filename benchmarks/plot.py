@@ -106,7 +106,7 @@ def _curves(data: Data, top: float) -> tuple[list[str], float]:
             f'<circle cx="{across.at(count):.1f}" cy="{up.at(cost):.1f}" r="3" fill="{colour}"/>'
             for count, cost in each
         )
-        parts.append(_text(across.at(each[-1][0]) + 8, up.at(each[-1][1]) + 4, title, colour=colour))
+        parts.append(_text(across.at(each[0][0]), up.at(each[0][1]) - 10, title, colour=colour))
     return parts, top + HEAD + CURVE_HEIGHT + 28
 
 
