@@ -40,7 +40,8 @@ from hobgoblin.captp.events import (
 )
 from hobgoblin.captp.handoffs import sign_receive
 from hobgoblin.captp.quotas import Ticket
-from hobgoblin.captp.session import BREAK, FULFILL, HANDSHAKE, OPEN, SEVERED, Session
+from hobgoblin.captp.session import BREAK, FULFILL, Session
+from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
 from hobgoblin.dialects import DRAFT, Dialect
 from hobgoblin.errors import NotPassable, Refused, SessionFull, SessionSevered

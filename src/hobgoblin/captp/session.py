@@ -36,7 +36,7 @@ from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.captp.quotas import Queues, Quota
 from hobgoblin.captp.relays import Relays
 from hobgoblin.captp.speaking import Speaker
-from hobgoblin.captp.stats import SessionState, Stats
+from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED, SessionState, Stats
 from hobgoblin.captp.texts import REASON_LENGTH, argument_path, printable
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
@@ -74,10 +74,6 @@ logger = logging.getLogger("hobgoblin.captp")
 # The very symbols that Syrup reads: nearly always, to compare them is to find them identical.
 FULFILL: Final = common_symbol("fulfill")
 BREAK: Final = common_symbol("break")
-
-HANDSHAKE: Final = SessionState.HANDSHAKE
-OPEN: Final = SessionState.OPEN
-SEVERED: Final = SessionState.SEVERED
 
 _ANSWERS_SHARE: Final = 4
 """One in so many exports is kept for answers, which may make what waits to be sent so many times as much."""

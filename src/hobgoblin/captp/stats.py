@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
-__all__ = ["SessionState", "Stats"]
+__all__ = ["HANDSHAKE", "OPEN", "SEVERED", "SessionState", "Stats"]
 
 
 class SessionState(Enum):
@@ -14,6 +15,12 @@ class SessionState(Enum):
     HANDSHAKE = "handshake"
     OPEN = "open"
     SEVERED = "severed"
+
+
+# A name of the module is looked up at less cost than one of the class.
+HANDSHAKE: Final = SessionState.HANDSHAKE
+OPEN: Final = SessionState.OPEN
+SEVERED: Final = SessionState.SEVERED
 
 
 @dataclass(frozen=True, slots=True)
