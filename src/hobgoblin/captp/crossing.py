@@ -210,7 +210,7 @@ class Crossing:
             return remote._sink is self._sink
         if type(target) is not Promise:
             return False
-        promise = target
+        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
         return promise._route_kind == ROUTE_IMPORT and promise._route is self._sink
 
     def ours(self, target: object) -> Ref:
@@ -232,7 +232,7 @@ class Crossing:
             if remote._sink is self._sink:
                 return self._export(remote._pos)
         elif type(target) is Promise:
-            promise = target
+            promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
             if promise._route is self._sink:
                 if promise._route_kind == ROUTE_IMPORT:
                     return self._export(promise._pos)

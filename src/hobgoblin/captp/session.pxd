@@ -46,6 +46,5 @@ cdef class Session(Speaker):
     @cython.locals(to=bytes, octets=bytes)
     cpdef _say(self, object target, tuple args)
     cpdef _write(self, object op)
-    cpdef bytes _encode(self, object value, object limits)
     @cython.locals(size=Py_ssize_t, data=bytes)
     cpdef _send(self, bytes message)

@@ -37,7 +37,7 @@ from hobgoblin.captp.quotas import Queues, Quota
 from hobgoblin.captp.relays import Relays
 from hobgoblin.captp.speaking import Speaker
 from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED, SessionState, Stats
-from hobgoblin.captp.texts import REASON_LENGTH, argument_path, printable
+from hobgoblin.captp.texts import REASON_LENGTH, printable
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
@@ -532,11 +532,11 @@ class Session(Speaker):
         if type(target) is not ResolverAt:
             waits = None
             if type(target) is Promise:
-                promise: Promise[Any] = target
+                promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
                 if promise._state < FULFILLED:
-                    waits = self._queues.take(id(promise), self._decoder.size)
+                    waits = self._queues.take(id(promise), self._decoder.size)  # pyright: ignore[reportUnknownArgumentType]
             ticket = self._listeners.take()
-            self._events.append(Delivered(target, op.args, answer, resolver, ticket, waits))
+            self._events.append(Delivered(target, op.args, answer, resolver, ticket, waits))  # pyright: ignore[reportUnknownArgumentType]
             return
         at = target
         self._handle_resolution(at._pos, op.args)
@@ -663,28 +663,6 @@ class Session(Speaker):
 
     def _write(self, op: object) -> None:
         self._send(self._encode(op, self._limits))
-
-    def _encode(self, value: object, limits: Limits) -> bytes:
-        try:
-            return self._codec.encode(
-                value,
-                encoders=self._crossing.encoders,
-                limits=limits,
-                negative_zero=self._negative_zero,
-            )
-        except SessionFull:
-            self._exports.roll_back()
-            raise
-        except SyrupError as error:
-            self._exports.roll_back()
-            raise NotPassable(error.problem, argument_path(error.path, value)) from None
-        except Exception as error:
-            # Only values that no vat lets pass: a Tagged whose tag is no text, a mapping that raises.
-            self._exports.roll_back()
-            raise NotPassable(f"it can't be written ({type(error).__name__})", "args") from error
-        except BaseException:
-            self._exports.roll_back()
-            raise
 
     def _send(self, message: bytes) -> None:
         self._exports.commit()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
+from hobgoblin.captp.texts import argument_path
 from hobgoblin.dialects import HELD, LEARNING, Dialect, dialect_named, learn
-from hobgoblin.errors import ProtocolError
+from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SyrupError
 from hobgoblin.messages import OpDeliver
 from hobgoblin.settings import PeerSettings
+from hobgoblin.values import Limits
 from hobgoblin.wire import Wire, wire_of
 
 __all__ = ["Speaker"]
@@ -66,3 +68,25 @@ class Speaker:
         self._speak(self.wire, dialect)
         if held and self.dialect.releases is not HELD:
             self._crossing.remind()
+
+    def _encode(self, value: object, limits: Limits) -> bytes:
+        try:
+            return self._codec.encode(
+                value,
+                encoders=self._crossing.encoders,
+                limits=limits,
+                negative_zero=self._negative_zero,
+            )
+        except SessionFull:
+            self._crossing.exports.roll_back()
+            raise
+        except SyrupError as error:
+            self._crossing.exports.roll_back()
+            raise NotPassable(error.problem, argument_path(error.path, value)) from None
+        except Exception as error:
+            # Only values that no vat lets pass: a Tagged whose tag is no text, a mapping that raises.
+            self._crossing.exports.roll_back()
+            raise NotPassable(f"it can't be written ({type(error).__name__})", "args") from error
+        except BaseException:
+            self._crossing.exports.roll_back()
+            raise

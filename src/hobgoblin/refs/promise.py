@@ -98,7 +98,7 @@ class Promise(Ref, Generic[T_co]):
         "_value",
     )
 
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # pyright: ignore[reportUnknownVariableType]
 
     def __init__(self, home: Home, site: Site | None = None) -> None:
         self._at: Home = home

@@ -73,8 +73,9 @@ class HalfStruct:
     def __init__(self, mapping: Any, order: KeyOrder) -> None:
         self.entries: list[object] = []
         if order is KeyOrder.DECODED:
-            plain = dict(mapping) if type(mapping) is MappingProxyType else mapping
-            if type(plain) is dict and self._in_ascii(plain):
+            kind: Any = type(mapping)
+            entries: Any = dict(mapping) if kind is MappingProxyType else mapping
+            if (kind is MappingProxyType or kind is dict) and self._in_ascii(entries):
                 return
         named: list[tuple[str, object, object]] = []
         symbols = False
