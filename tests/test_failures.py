@@ -427,7 +427,10 @@ class TestTracebacks:
 
         run(main)
 
-    def test_they_have_an_end_and_can_be_written(self) -> None:
+    def test_they_have_an_end_and_can_be_written(self, caplog: pytest.LogCaptureFixture) -> None:
+        # The log of a test is to be written, too.
+        caplog.set_level(logging.CRITICAL, "hobgoblin")
+
         async def main() -> None:
             def recurse(depth: int) -> None:
                 if depth == 0:

@@ -73,7 +73,7 @@ class HalfStruct:
     def __init__(self, mapping: Any, order: KeyOrder) -> None:
         self.entries: list[object] = []
         if order is KeyOrder.DECODED:
-            kind: Any = type(mapping)
+            kind: object = type(mapping)  # pyright: ignore[reportUnknownVariableType]
             entries: Any = dict(mapping) if kind is MappingProxyType else mapping
             if (kind is MappingProxyType or kind is dict) and self._in_ascii(entries):
                 return
