@@ -76,6 +76,9 @@ RELEASE_SECONDS: Final = 0.01
 WRITE_OCTETS: Final = 256 * 1024
 """What a channel gets at a time: no more than this and one message waits in it beyond its own mark."""
 
+BURST: Final = 32
+"""After so many messages within a tick these leave, so that the other side works while this one writes."""
+
 ROOM_SHARE: Final = 16
 """There is room again when no more than one in so many of the outbound octets is in use: 4 MB."""
 
@@ -648,12 +651,15 @@ class Connection(Origin):
         if not self._flush_due:
             self._loop.call_soon(self._flush)
             self._flush_due = True
+        elif len(self.session._out) >= BURST and not self._paused:
+            self._flush()
+            self._flush_due = True
 
     def _sent_unasked(self) -> None:
         """What the peer gets whether it reads or not has been written: that may have ended the session."""
         if self.session.state is SEVERED:
             self._loop.call_soon(self._catch_up)
-        elif not self._flush_due:
+        else:
             self._flush_soon()
 
     def _flush(self, releases: bool = False) -> None:

@@ -4,8 +4,6 @@ Written out, for a compiled class takes no methods later. `inert.pyi` keeps them
 which are to complain of ``reference < 3`` instead of taking it for possible.
 """
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 __all__ = ["Inert"]

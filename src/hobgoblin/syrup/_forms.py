@@ -73,9 +73,8 @@ class HalfStruct:
     def __init__(self, mapping: Any, order: KeyOrder) -> None:
         self.entries: list[object] = []
         if order is KeyOrder.DECODED:
-            kind: object = type(mapping)  # pyright: ignore[reportUnknownVariableType]
-            entries: Any = dict(mapping) if kind is MappingProxyType else mapping
-            if (kind is MappingProxyType or kind is dict) and self._in_ascii(entries):
+            copied = _copied(mapping)
+            if copied is not None and self._in_ascii(copied):
                 return
         named: list[tuple[str, object, object]] = []
         symbols = False
@@ -110,6 +109,13 @@ class HalfStruct:
             self.entries.append(key)
             self.entries.append(mapping[key])
         return True
+
+
+def _copied(mapping: Any) -> dict[Any, object] | None:
+    """Return what is or shows a dictionary as one; ``None`` for other mappings."""
+    if type(mapping) is MappingProxyType:
+        return dict(cast("Mapping[Any, object]", mapping))
+    return cast("dict[Any, object]", mapping) if type(mapping) is dict else None
 
 
 def _text_order(entry: tuple[str, object, object]) -> bytes:
