@@ -154,7 +154,7 @@ def check_of(annotation: Any, depth: int = 0) -> Check:
     if generic is tuple:
         if len(args) == 2 and args[1] is Ellipsis:
             return ListOf(check_of(args[0], depth), None)
-        if annotation is tuple or annotation is tuple:
+        if annotation is tuple or annotation is typing.Tuple:  # noqa: UP006  # as others write it
             return ListOf(ANYTHING, None)
         return Fixed(tuple([check_of(arg, depth) for arg in args]))
     if generic in (dict, Mapping, MutableMapping):
