@@ -512,6 +512,33 @@ def test_a_class_that_is_not_asked_for_runs_nothing() -> None:
     here_and_there(check)
 
 
+def test_who_was_given_nothing_makes_no_instances() -> None:
+    async def main() -> None:
+        network = netlayers.MemoryNetwork()
+        async with (
+            Peer(netlayers.Memory(network, "a")) as a,
+            Peer(netlayers.Memory(network, "b")) as b,
+        ):
+            garage: Any = await b.enliven(a.publish(a.spawn(Garage)))
+            door: Any = b.connections[0].session.bootstrap
+            made.clear()
+            spot = Tagged("Spot", {"level": 1})
+            for message in (
+                (Symbol("fetch"), spot),
+                (Symbol("fetch"), spot, spot),
+                (Symbol("deposit-gift"), spot, garage),
+                (Symbol("deposit-gift"), b"gift", spot),
+                (Symbol("withdraw-gift"), [spot]),
+            ):
+                with pytest.raises(hob.Refused):
+                    await hob.send(door, *message)
+            with pytest.raises(hob.Refused, match="unexpected keyword argument 'height'"):
+                await door.fetch(height=spot)
+            assert made == []
+
+    run(main)
+
+
 def test_an_error_shows_no_name_that_a_peer_has_chosen() -> None:
     async def main() -> None:
         chosen = "level\nforged \x1b[2J"

@@ -10,6 +10,7 @@ from hobgoblin.crypto import SwissNum
 from hobgoblin.errors import Refused
 from hobgoblin.sturdyrefs.registry import Registry
 from hobgoblin.vat import Actor, method
+from hobgoblin.vat.annotations import AsPassed
 
 __all__ = ["Bootstrap", "Guesses"]
 
@@ -53,6 +54,9 @@ class Guesses:
 class Bootstrap(Actor):
     """What every peer exports at position 0.
 
+    Whoever can connect may call it, so what comes stays as it came: no class of the program makes an
+    instance of it.
+
     Args:
         registry: what is published.
         desk: where the peer of a session deposits and withdraws gifts.
@@ -67,7 +71,7 @@ class Bootstrap(Actor):
         self._guesses = guesses
 
     @method
-    def fetch(self, swiss: Any) -> Any:
+    def fetch(self, swiss: AsPassed) -> Any:
         """Return what is published at ``swiss``, a byte string, at the moment of this turn."""
         try:
             number = SwissNum(swiss)
@@ -84,12 +88,12 @@ class Bootstrap(Actor):
             raise
 
     @method
-    def deposit_gift(self, gift_id: Any, target: Any) -> None:
+    def deposit_gift(self, gift_id: AsPassed, target: AsPassed) -> None:
         """Keep an object of ours for whoever shows the certificate that the depositor has given them."""
         self._open_desk().deposit(gift_id, target)
 
     @method
-    def withdraw_gift(self, request: Any) -> Any:
+    def withdraw_gift(self, request: AsPassed) -> Any:
         """Hand out the gift that a signed desc:handoff-receive is for."""
         return self._open_desk().withdraw(request)
 

@@ -36,7 +36,7 @@ class Signature:
         self.names: list[str] = []
         self.by_name: dict[str, Check] = {}
         self.rest: tuple[str, Check] | None = None  # *args
-        self.more: Check = ANYTHING  # **kwargs
+        self.more: Check | None = None  # **kwargs
 
 
 @final
@@ -70,7 +70,9 @@ class Guard(NamedBehaviour):
         if signature is None:
             signature = self._signature = _read(self.function, self.method, self.owner)
             self._kinds = tuple(signature.kinds)
-        checks = [*signature.positional, *signature.by_name.values(), signature.more]
+        checks = [*signature.positional, *signature.by_name.values()]
+        if signature.more is not None:
+            checks.append(signature.more)
         if signature.rest is not None:
             checks.append(signature.rest[1])
         return self.function if all(check is ANYTHING for check in checks) else self
@@ -116,7 +118,10 @@ class Guard(NamedBehaviour):
             step = ""
             named: dict[str, object] = {}
             for name, arg in kwargs.items():
-                named[name] = _admitted(signature.by_name.get(name, signature.more), arg)
+                check = signature.by_name.get(name, signature.more)
+                named[name] = (
+                    arg if check is None else _admitted(check, arg)
+                )  # None: the call itself will say so
         except Misfit as misfit:
             error = _misfit_error(self._called(), Misfit(misfit.problem, name + step + misfit.path))
             raise error from misfit.__cause__
