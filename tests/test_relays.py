@@ -327,6 +327,23 @@ def test_a_call_that_is_not_passed_on_counts_no_more() -> None:
     run(main)
 
 
+def test_much_at_one_promise_is_no_fault_of_a_message_to_another() -> None:
+    async def main() -> None:
+        async with net() as made:
+            gate = made.honests.give_back().pledge()
+            made.answers = [gate.note(number) for number in range(20)]  # type: ignore[attr-defined]
+            await ticks(50)
+            far = made.to(made.far).session
+            honest = made.to(made.honest).who
+            assert len(far.relays) >= 20
+            promises = [*far._crossing.imports.living(), *far._crossing.questions.living()]
+            assert any(far.relays.hogs(honest, promise) for promise in promises)
+            # If others leave no room there, its session must not end for what it has at the gate.
+            assert not far.relays.hogs(honest, made.at_middle)
+
+    run(main)
+
+
 async def references_in_answers(net: Net, mallorys: Any) -> None:
     net.answers = [mallorys.make(30) for _ in range(50)]  # type: ignore[attr-defined]
 

@@ -186,16 +186,19 @@ class Relays:
         self._answers.take(who, octets)
         self._unsent.append((session._bytes_sent, who, octets))
 
-    def hogs(self, who: Hashable) -> bool:
-        """Tell whether there is no room because ``who`` has it all, and not because others have."""
+    def hogs(self, who: Hashable, target: Ref) -> bool:
+        """Tell whether there is no room because ``who`` has it all, and not because others have.
+
+        Args:
+            who: one of them.
+            target: what its message was for: what it has at other promises is no fault of this one.
+        """
         tables = self._session._crossing
-        shares = [
-            self._calls,
-            self._queued,
-            self._octets,
-            *[s for each in self._promises.values() for s in each],
-        ]
+        shares = [self._calls, self._queued, self._octets]
         shares += [table.charges.share for table in (tables.exports, tables.questions, tables.imports)]
+        key = _promise_key(target)
+        if key is not None:
+            shares += self._promises.get(key, ())
         return any(share.hogs(who) for share in shares)
 
     def check(self) -> None:
