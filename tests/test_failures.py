@@ -427,6 +427,37 @@ class TestTracebacks:
 
         run(main)
 
+    def test_they_are_not_passed_on_as_a_cause_either(self) -> None:
+        async def main() -> None:
+            network = netlayers.MemoryNetwork()
+            async with (
+                Peer(netlayers.Memory(network, "a"), settings={"ocapn://b.memory": TRUSTED}) as a,
+                Peer(netlayers.Memory(network, "b"), settings={"ocapn://c.memory": TRUSTED}) as b,
+                Peer(netlayers.Memory(network, "c")) as c,
+            ):
+                uri = a.publish(a.spawn(Shop))
+
+                async def ask(how: str) -> None:
+                    try:
+                        await b.enliven(uri, Shop).buy("value")
+                    except hob.RemoteError as error:
+                        if how == "group":
+                            raise ExceptionGroup("no sale", [error]) from None
+                        if how == "cause":
+                            raise ValueError("no sale") from error
+                        raise ValueError("no sale")  # noqa: B904  # the other error is its context
+
+                asked: Any = await c.enliven(b.publish(b.spawn(ask)))
+                for how in ("cause", "context", "group"):
+                    error = await failure_of(asked(how))
+                    assert isinstance(error, hob.RemoteError)
+                    assert error.remote_traceback is not None
+                    assert "no sale" in error.remote_traceback
+                    assert "secret_helper" not in error.remote_traceback
+                    assert "swordfish" not in error.remote_traceback
+
+        run(main)
+
     def test_they_have_an_end_and_can_be_written(self, caplog: pytest.LogCaptureFixture) -> None:
         # The log of a test is to be written, too.
         caplog.set_level(logging.CRITICAL, "hobgoblin")

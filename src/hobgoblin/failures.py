@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from traceback import TracebackException
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
@@ -148,7 +148,24 @@ def _masked(message: str, sent_from: str | None) -> RemoteError:
 
 
 def _traceback_of(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(error)).rstrip()
+    told = TracebackException.from_exception(error, compact=True)
+    _keep_to_ourselves(told, error)
+    text = "".join(told.format()).rstrip()
     if len(text) > _TRACEBACK_CHARACTERS:
         text = f"[…]{text[-_TRACEBACK_CHARACTERS:]}"
     return text.encode("utf-8", "replace").decode()
+
+
+def _keep_to_ourselves(told: TracebackException, error: BaseException) -> None:
+    """Leave out what others have told us of theirs, where an error of ours came of one of theirs."""
+    left: list[tuple[TracebackException | None, BaseException | None]] = [(told, error)]
+    while left:
+        told_of, each = left.pop()
+        if told_of is None or each is None:
+            continue
+        if isinstance(each, RemoteError):
+            told_of.__notes__ = None
+        left.append((told_of.__cause__, each.__cause__))
+        left.append((told_of.__context__, each.__context__))
+        if isinstance(each, BaseExceptionGroup):
+            left.extend(zip(told_of.exceptions or (), each.exceptions, strict=False))
