@@ -16,7 +16,7 @@ from hobgoblin import Actor, Peer, Promise, Symbol, Tagged, Vat, method, near, n
 from hobgoblin.actors import membrane
 from hobgoblin.blocking import result
 from hobgoblin.captp.handshake import hello
-from hobgoblin.messages import ENCODERS, DescExport, OpDeliver
+from hobgoblin.messages import ENCODERS, DescExport, DescImportObject, OpDeliver
 from hobgoblin.syrup import encode
 from hobgoblin.testing.pairs import keys_of, location_of
 
@@ -479,6 +479,25 @@ def test_octets_that_do_not_fit_break_the_call_not_the_session(value: object, pr
         run(main)
     finally:
         logging.getLogger("hobgoblin.vat").setLevel(logging.NOTSET)
+
+
+def test_what_is_only_passed_on_need_not_fit_the_classes_of_who_passes_it_on() -> None:
+    async def main() -> None:
+        vat = hob.spawn_vat()
+        far = Octets(vat)
+        asking = Octets(vat, far.remote)
+        await until(lambda: bool(asking.sent))
+        asking.sent.clear()
+        asking.say(encode(OpDeliver(DescExport(0), ("anything",), 1, DescImportObject(1)), encoders=ENCODERS))
+        await far.fulfill(Tagged("Spot", MappingProxyType({"of": "others"})))
+        await until(lambda: any(b"fulfill" in octets or b"break" in octets for octets in asking.sent))
+        [told] = asking.sent
+        assert b"fulfill" in told
+        assert encode(MappingProxyType({"of": "others"})) in told
+        asking.receive.disconnected()
+        far.receive.disconnected()
+
+    run(main)
 
 
 def test_nothing_runs_before_the_fields_are_checked() -> None:

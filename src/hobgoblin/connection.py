@@ -57,7 +57,7 @@ from hobgoblin.refs.message import Message
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.refs.selection import Selection
-from hobgoblin.reports import Report
+from hobgoblin.reports import Report, is_passed_on
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap, show
@@ -482,7 +482,8 @@ class Connection(Origin):
             self._delivered(event)
         elif type(event) is Answered:
             answered = event
-            misfit = misfit_of(answered.value) if type(answered.value) is Shaped else None
+            looked_at = type(answered.value) is Shaped and not is_passed_on(answered.promise)
+            misfit = misfit_of(answered.value) if looked_at else None
             if misfit is None:
                 answered.promise._resolve_here(answered.value)
             else:

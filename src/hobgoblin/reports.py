@@ -10,7 +10,7 @@ from hobgoblin.passages import Origin
 from hobgoblin.refs import PENDING, Promise, Ref
 from hobgoblin.refs.contracts import Reporter
 
-__all__ = ["Report"]
+__all__ = ["Report", "is_passed_on"]
 
 
 @final
@@ -43,3 +43,8 @@ class Report(Reporter):
     def tell(self, verb: object, value: object) -> None:
         if self.resolver is not None:
             self.connection.tell(self.resolver, verb, value)
+
+
+def is_passed_on(promise: Promise[Any]) -> bool:
+    """Tell whether a promise is another peer's: what its value means is between that and who gave it."""
+    return bool(promise._listeners) and type(promise._listeners[0]) is Report
