@@ -456,6 +456,52 @@ class TestFailures:
             run(main)
         assert len([r for r in caplog.records if "a call of a peer failed" in r.getMessage()]) == 1
 
+    def test_the_log_names_the_call_that_failed(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Shelf(Actor):
+            @method
+            def books(self) -> Any:
+                return {"Emma"}  # a set: nothing of the traceback is of this method
+
+            @method
+            async def lend(self) -> Any:
+                return await reference.books()
+
+        async def main() -> None:
+            nonlocal reference
+            async with pair_over("unix", tmp_path) as (server, client):
+                reference = server.spawn(Shelf)
+                shelf = client.enliven(server.publish(reference), Shelf)
+                for call in (shelf.books, shelf.lend):
+                    with pytest.raises(hob.RemoteError, match="the call failed"):
+                        await call()
+
+        reference: Any = None
+        with caplog.at_level(logging.WARNING):
+            run(main)
+        logged = [r.getMessage() for r in caplog.records if "a call of a peer failed" in r.getMessage()]
+        assert [line.partition(", in ")[2] for line in logged] == [
+            "<Ref Shelf>.books()",
+            "<Ref Shelf>.lend()",
+        ]
+
+    def test_what_a_peer_calls_a_method_is_a_short_line_in_the_log(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def main() -> None:
+            async with pair_over("unix", tmp_path) as (server, client):
+                garage = await client.enliven(server.publish(server.spawn(Garage)), Garage)
+                for name in ("x\nERROR root: \x1b[31mforged", "y" * 100_000):
+                    hob.send_only(garage)(Symbol(name))
+                with pytest.raises(hob.Refused):
+                    await garage.refuse("all have come")
+
+        with caplog.at_level(logging.WARNING):
+            run(main)
+        lines = [r.getMessage() for r in caplog.records if "unheard failure" in r.getMessage()]
+        assert [line.isprintable() and len(line) < 400 for line in lines] == [True, True]
+
     def test_a_cancelled_method_is_logged_with_its_own_error(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -51,6 +51,7 @@ class Failures:
         """Return what the peer may know of an error: by default an id, under which we log the rest."""
         if isinstance(error, RemoteError):
             return ErrorValue(error.message)
+        called = getattr(error, "_hob_called", None)
         if isinstance(error, BrokenPromise):
             if not isinstance(error.reason, BaseException):
                 return error.reason
@@ -76,7 +77,8 @@ class Failures:
             error_id = f"{self._session().session_id.hex()[:8]}-{self._count}"
             with suppress(AttributeError):
                 error._hob_error_id = error_id  # type: ignore[attr-defined]
-            logger.warning("a call of a peer failed, error %s", error_id, exc_info=error)
+            where = f", in {called}" if isinstance(called, str) else ""
+            logger.warning("a call of a peer failed, error %s%s", error_id, where, exc_info=error)
         masked = f"{CALL_FAILED}{error_id}"
         return ErrorValue(f"{masked}\n{_traceback_of(error)}" if self._trusts_peer() else masked)
 

@@ -41,6 +41,7 @@ __all__ = [
     "SyrupSet",
     "Tagged",
     "as_crossing",
+    "one_line",
 ]
 
 
@@ -251,3 +252,11 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+
+
+def one_line(text: str) -> str:
+    """What may be a peer's text, fit for a message or a log: no control characters, not too long."""
+    text = text[:256]
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    return text if len(text) <= 255 else text[:252] + "..."

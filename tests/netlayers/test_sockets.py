@@ -13,7 +13,8 @@ import pytest
 from hobgoblin.errors import NetlayerError
 from hobgoblin.netlayers import TcpTestingOnly, Unix
 from hobgoblin.netlayers.sockets import Listener
-from hobgoblin.netlayers.stream import StreamChannel, adopt, one_line
+from hobgoblin.netlayers.stream import StreamChannel, adopt
+from hobgoblin.values import one_line
 
 
 def test_listening_goes_on_after_descriptors_ran_out(run, recorder, caplog, tmp_path):

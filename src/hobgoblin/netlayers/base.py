@@ -12,8 +12,9 @@ from hobgoblin.errors import NetlayerError
 from hobgoblin.forking import tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Channel, Handler
-from hobgoblin.netlayers.stream import StreamChannel, one_line
+from hobgoblin.netlayers.stream import StreamChannel
 from hobgoblin.syrup.framing import Framing
+from hobgoblin.values import one_line
 
 __all__ = ["MAX_CHANNELS", "BaseNetlayer"]
 

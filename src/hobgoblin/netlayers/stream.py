@@ -12,7 +12,7 @@ from hobgoblin.forking import keep, let_go, tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Handler
 
-__all__ = ["LINGER_SECONDS", "StreamChannel", "adopt", "one_line"]
+__all__ = ["LINGER_SECONDS", "StreamChannel", "adopt"]
 
 LINGER_SECONDS: Final = 2.0
 """How long a closed channel waits for a peer that neither takes our bytes nor closes its side."""
@@ -225,10 +225,3 @@ async def adopt(sock: socket.socket, channel: StreamChannel) -> None:
         if not channel.opened:
             sock.close()
             channel.connection_lost(None)
-
-
-def one_line(text: str) -> str:
-    """What may be a peer's text, fit for a message or a log: no control characters, not too long."""
-    if not text.isprintable():
-        text = ascii(text)[1:-1]
-    return text if len(text) <= 255 else text[:252] + "..."

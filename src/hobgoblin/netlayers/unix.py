@@ -21,8 +21,8 @@ from hobgoblin.errors import NetlayerError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.base import MAX_CHANNELS
 from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
-from hobgoblin.netlayers.stream import one_line
 from hobgoblin.syrup.framing import Framing
+from hobgoblin.values import one_line
 
 if sys.platform != "win32":
     import fcntl

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from hobgoblin.errors import NotATarget
 from hobgoblin.refs.contracts import Cause, Home, Site
-from hobgoblin.values import Keyword, Symbol
+from hobgoblin.values import Keyword, Symbol, one_line
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
@@ -86,7 +87,12 @@ class Message:
         answer = self.answer
         if answer is not None:
             site = self.site
-            if site is not None and not answer._heard:
+            if site is None:
+                # A peer's: what is logged for it should say which call that was. The first to fail did.
+                if not hasattr(error, "_hob_called"):
+                    with suppress(Exception):
+                        error._hob_called = self.describe()  # type: ignore[attr-defined]
+            elif not answer._heard:
                 # The answer does not know the target, which it must not keep alive; nor should
                 # every send pay for a description. Now it may be of use.
                 answer._site = (site[0], site[1], self._called())
@@ -100,7 +106,8 @@ class Message:
 
     def _called(self) -> str:
         verb = self.args[0] if self.args else None
-        name = f".{verb.name}" if type(verb) is Symbol else ""
+        # The verb may be a peer's text, and this is for a log.
+        name = f".{one_line(verb.name)}" if type(verb) is Symbol else ""
         return f"{self.target!r}{name}"
 
 

@@ -18,8 +18,9 @@ from hobgoblin.errors import NetlayerError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.base import MAX_CHANNELS, BaseNetlayer
 from hobgoblin.netlayers.channel import Channel, Handler
-from hobgoblin.netlayers.stream import StreamChannel, one_line
+from hobgoblin.netlayers.stream import StreamChannel
 from hobgoblin.syrup.framing import Framing
+from hobgoblin.values import one_line
 
 __all__ = ["Arrival", "Faults", "SimulatedNetlayer", "SimulatedNetwork"]
 
