@@ -594,6 +594,9 @@ class TestSturdyrefs:
                 pass
             with pytest.raises(RuntimeError, match="closed"):
                 await peer.serve_forever()
+            by_hand = Peer(netlayers.Unix(tmp_path / "s"))
+            assert await by_hand.start() is by_hand
+            await by_hand.close()
             with pytest.raises(RuntimeError, match="closed: make a new one"):
                 await peer.start()
             for wrong in ("captp.sock", netlayers.Unix):

@@ -149,21 +149,21 @@ class Peer(Publisher):
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._unopened: dict[Connection, None] = {}
         self._closed = False
+        self._opening = "async with Peer(…)"
 
     def __repr__(self) -> str:
         return f"<Peer {self._name} on {', '.join(self._netlayers) or 'nothing'}>"
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        return self
+        return await self.start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
 
-    async def start(self) -> None:
-        """Make the vat and listen on all netlayers. ``async with`` does this.
+    async def start(self) -> Self:
+        """Make the vat and listen on all netlayers; return this peer. ``async with`` does this.
 
         Raises:
             NetlayerError: one of them can't listen; the others have been closed again.
@@ -182,6 +182,7 @@ class Peer(Publisher):
         except BaseException:
             await self.close()
             raise
+        return self
 
     async def close(self) -> None:
         """End all sessions after what was sent over them, stop listening and stop the vat.
@@ -230,7 +231,7 @@ class Peer(Publisher):
     def vat(self) -> Vat:
         """The vat of this peer. Raises `NotInVat` before the peer has been started."""
         if self._vat is None:
-            raise NotInVat("this peer has not been started: use `async with Peer(…) as peer:`")
+            raise NotInVat(f"this peer has not been started: use `{self._opening} as peer:`")
         return self._vat
 
     @overload  # as for the verb `spawn`
