@@ -19,6 +19,7 @@ from hobgoblin import Actor, blocking, method, netlayers, spawn
 from hobgoblin.blocking import result, results
 
 DEADLINE = 30
+NOWHERE = f"ocapn://nobody.unix/s/{'A' * 43}?path=%2Fnowhere"
 
 
 class Car(Actor):
@@ -184,8 +185,9 @@ class TestPeers:
     def test_one_that_was_not_started_has_no_vat(self) -> None:
         peer = blocking.Peer(name="early")
         assert repr(peer) == "<blocking.Peer early on nothing>"
-        with pytest.raises(hob.NotInVat):
-            peer.spawn(Garage)
+        for use in (lambda: peer.spawn(Garage), lambda: peer.vat, lambda: peer.enliven(NOWHERE)):
+            with pytest.raises(hob.NotInVat, match=r"use `with blocking\.Peer\(…\) as peer:`"):
+                use()
         peer.close()
 
     def test_serving_ends_when_another_thread_closes(self, tmp_path: Path) -> None:
@@ -264,9 +266,19 @@ class TestResults:
             result(wrong)
 
     def test_a_list_of_promises_wants_a_star(self) -> None:
-        listed: Any = []
-        with pytest.raises(TypeError, match=r"write results\(\*promises\)"):
-            results(listed)
+        listed: list[Any] = [[], ()]
+        for several in listed:
+            with pytest.raises(TypeError, match=r"write results\(\*promises\)"):
+                results(several)
+
+    def test_a_method_that_was_not_called_and_a_second_promise_are_no_mystery(self, garage: Garage) -> None:
+        wrong: Any = garage.count_up
+        with pytest.raises(TypeError, match="is a method: call it, and give result\\(\\) what it returns"):
+            result(wrong)
+        second: Any = garage.count_up()
+        with pytest.raises(TypeError, match=r"takes one promise .*; for several: results"):
+            result(garage.count_up(), second)
+        assert results(second, garage.count_up()) == (1, 3)
 
 
 class TestWhereWaitingWouldNeverEnd:

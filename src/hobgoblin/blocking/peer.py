@@ -58,6 +58,7 @@ class Peer:
     @_taking(AsyncPeer)
     def __init__(self, *netlayers: Any, **options: Any) -> None:
         self._peer = AsyncPeer(*netlayers, **options)
+        self._peer._opening = "with blocking.Peer(…)"
         self._background: Background | None = None
         self._process = os.getpid()
         self._ended = threading.Event()

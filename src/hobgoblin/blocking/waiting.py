@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn, TypeVar, cast, final, overload
 
 from hobgoblin.background import is_background
 from hobgoblin.loops import LoopHost
-from hobgoblin.refs import BROKEN, FULFILLED, Promise, Ref, current_home
+from hobgoblin.refs import BROKEN, FULFILLED, BoundSend, Promise, Ref, current_home
 from hobgoblin.values import Symbol
 from hobgoblin.vat.shapes import revived_result
 
@@ -46,6 +46,10 @@ def result(promise: Awaitable[T], timeout: float | None = None) -> T:
         TypeError: ``promise`` is neither a promise nor a reference.
     """
     known = _known(promise, "result", "a promise")
+    if isinstance(timeout, Ref):
+        raise TypeError(
+            "result() takes one promise and a timeout in seconds; for several: results(*promises)"
+        )
     if type(known) is Promise:
         waiting: Promise[Any] = known  # pyright: ignore[reportUnknownVariableType]
         forbid_waiting(waiting)
@@ -133,8 +137,10 @@ def _refuse(why: str) -> NoReturn:
 def _known(promise: object, name: str, what: str) -> Any:
     if isinstance(promise, Ref):
         return promise
+    if isinstance(promise, BoundSend):
+        raise TypeError(f"{promise!r} is a method: call it, and give {name}() what it returns")
     kind = type(promise).__name__
-    hint = "; write results(*promises)" if kind == "list" else ""
+    hint = "; write results(*promises)" if isinstance(promise, list | tuple) else ""
     raise TypeError(f"{name}() takes {what}, not {kind}{hint}")
 
 
