@@ -4,6 +4,7 @@ import asyncio
 import enum
 import math
 from collections import OrderedDict, UserDict, namedtuple
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -215,6 +216,11 @@ def released() -> memoryview:
     return view
 
 
+class Awaited:
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
 REFUSED: list[tuple[object, str, str]] = [
     (object(), "", "an object can't be passed: only data"),
     ({1, 2}, "", "OCapN has no sets, pass a sorted list"),
@@ -227,7 +233,8 @@ REFUSED: list[tuple[object, str, str]] = [
     (1j, "", "a complex can't be passed"),
     (iter([]), "", "can't be passed"),
     (range(3), "", "a range can't be passed"),
-    ((x for x in ()), "", "a generator can't be passed"),
+    ((x for x in ()), "", "a generator can't be passed: pass a list of what it yields"),
+    (Awaited(), "", "an Awaited can't be passed: await it, and pass what it gives"),
     (KeyboardInterrupt(), "", "can't be passed"),
     (10**4300, "", "more than 4300 digits"),
     (-(10**4300), "", "more than 4300 digits"),

@@ -272,7 +272,7 @@ def _make_way(path: str) -> None:
 def _listen_reason(path: str, error: OSError) -> str:
     directory = one_line(os.path.dirname(path))
     match error.errno:
-        case errno.ENOENT:
+        case errno.ENOENT if not os.path.exists(os.path.dirname(path)):
             return f"the directory {directory} does not exist; make it first"
         case errno.ENOTDIR:
             return f"{directory} is not a directory; choose another path"

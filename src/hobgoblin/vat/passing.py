@@ -9,7 +9,7 @@ the reason of a broken promise; only sessions reduce either to what the other si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
@@ -287,6 +287,10 @@ def _advice(value: object) -> str:
     if isinstance(value, Ref):
         return "this reference can't be passed"
     problem = f"{_a(name)} can't be passed"
+    if isinstance(value, AsyncGenerator | Iterator):
+        return f"{problem}: pass a list of what it yields, or a function that is called with each"
+    if isinstance(value, Awaitable):
+        return f"{problem}: await it, and pass what it gives"
     way_out = _way_out(value, "x")
     if not way_out and hasattr(type(value), "__dataclass_fields__"):
         return f"{problem}: register {name} with @passable, or pass dataclasses.asdict(x)"
