@@ -482,8 +482,9 @@ class Connection(Origin):
             self._delivered(event)
         elif type(event) is Answered:
             answered = event
-            looked_at = type(answered.value) is Shaped and not is_passed_on(answered.promise)
-            misfit = misfit_of(answered.value) if looked_at else None
+            misfit = None
+            if type(answered.value) is Shaped and not is_passed_on(answered.promise):
+                misfit = misfit_of(answered.value)
             if misfit is None:
                 answered.promise._resolve_here(answered.value)
             else:

@@ -170,4 +170,6 @@ def _keep_to_ourselves(told: TracebackException, error: BaseException) -> None:
         left.append((told_of.__cause__, each.__cause__))
         left.append((told_of.__context__, each.__context__))
         if isinstance(each, BaseExceptionGroup):
-            left.extend(zip(told_of.exceptions or (), each.exceptions, strict=False))
+            group: Any = each  # pyright: ignore[reportUnknownVariableType]
+            inner: tuple[BaseException, ...] = group.exceptions
+            left.extend(zip(told_of.exceptions or (), inner, strict=False))

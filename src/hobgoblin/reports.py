@@ -47,4 +47,5 @@ class Report(Reporter):
 
 def is_passed_on(promise: Promise[Any]) -> bool:
     """Tell whether a promise is another peer's: what its value means is between that and who gave it."""
-    return bool(promise._listeners) and type(promise._listeners[0]) is Report
+    listeners = promise._listeners
+    return listeners is not None and len(listeners) > 0 and type(listeners[0]) is Report
