@@ -19,6 +19,7 @@ from hobgoblin.captp.handshake import hello
 from hobgoblin.messages import ENCODERS, DescExport, DescImportObject, OpDeliver
 from hobgoblin.syrup import encode
 from hobgoblin.testing.pairs import keys_of, location_of
+from hobgoblin.values import DEFAULT_LIMITS
 
 T = TypeVar("T")
 
@@ -403,9 +404,9 @@ def test_a_result_that_a_class_refuses_can_not_be_read() -> None:
 class Octets:
     """A session of a vat with nobody but octets on the other side."""
 
-    def __init__(self, vat: Vat, bootstrap: object = None) -> None:
+    def __init__(self, vat: Vat, bootstrap: object = None, limits: hob.Limits = DEFAULT_LIMITS) -> None:
         self.sent: list[bytes] = []
-        self.receive, self.remote = hob.attach(vat, self.sent.append, bootstrap=bootstrap)
+        self.receive, self.remote = hob.attach(vat, self.sent.append, bootstrap=bootstrap, limits=limits)
         keys = keys_of("alice")
         self.say(encode(hello(keys, location_of("alice"), "1.0"), encoders=ENCODERS))
 

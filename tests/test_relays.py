@@ -3,14 +3,30 @@
 import asyncio
 import gc
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
-from hobgoblin import Actor, Limits, Peer, RemoteError, method, netlayers, new_promise, send_only, spawn
+from hobgoblin import (
+    Actor,
+    Limits,
+    Peer,
+    RemoteError,
+    RemoteRefused,
+    Symbol,
+    method,
+    netlayers,
+    new_promise,
+    send_only,
+    spawn,
+)
 from hobgoblin.connection import Connection
+from hobgoblin.messages import ENCODERS, DescExport, DescImportPromise, OpDeliver
+from hobgoblin.syrup import encode
+from tests.test_passable import Octets, until
 
 SMALL = Limits(
     **dict.fromkeys(("exports", "imports", "answers", "listeners", "queued_messages"), 400),
@@ -340,6 +356,54 @@ def test_much_at_one_promise_is_no_fault_of_a_message_to_another() -> None:
             assert any(far.relays.hogs(honest, promise) for promise in promises)
             # If others leave no room there, its session must not end for what it has at the gate.
             assert not far.relays.hogs(honest, made.at_middle)
+
+    run(main)
+
+
+class Answering(Octets):
+    """The far end of a session: it tells each resolver what the test says."""
+
+    told = 0
+
+    def tell_all(self, value: Callable[[int], object]) -> None:
+        """Use all the resolvers that have come since the last time."""
+        sent, self.sent[:] = tuple(self.sent), []
+        for octets in sent:
+            if match := re.search(rb"desc:import-object(\d+)\+>f?>$", octets):
+                self.told += 1
+                args = (Symbol("fulfill"), value(self.told))
+                told = OpDeliver(DescExport(int(match[1])), args, False, False)
+                self.say(encode(told, encoders=ENCODERS))
+
+
+def test_b5_13_who_answers_with_promises_ends_no_session_of_those_who_have_asked() -> None:
+    async def main() -> None:
+        network = netlayers.MemoryNetwork()
+        async with (
+            Peer(netlayers.Memory(network, "middle"), limits=SMALL) as middle,
+            Peer(netlayers.Memory(network, "honest")) as honest,
+        ):
+            far = Answering(middle.vat, limits=SMALL)
+            far_ref = await middle.vat.run(lambda: far.remote)
+            keeper = middle.spawn(Thing)
+            await keeper.keep(far_ref)
+            fars: Any = honest.enliven(middle.publish(keeper), Thing).give_back()
+            calls = [fars.anything(number) for number in range(150)]
+            outcomes = asyncio.gather(*calls, return_exceptions=True)
+            await until(lambda: len(far.sent) > 100)
+            await ticks(50)
+            # Promises, which become promises, which become a value.
+            for told in (DescImportPromise, DescImportPromise, lambda number: 5):
+                far.tell_all(told)
+                await ticks(50)
+            ended = await outcomes
+            assert {type(each) for each in ended} == {int, RemoteRefused}
+            assert ended.count(5) > 100
+            assert all("SessionFull" in str(each) for each in ended if each != 5)
+            relays = far_ref._sink.session.relays
+            assert len(relays) == 0
+            relays.check()
+            far.receive.disconnected()
 
     run(main)
 

@@ -485,10 +485,12 @@ class Connection(Origin):
             misfit = None
             if type(answered.value) is Shaped and not is_passed_on(answered.promise):
                 misfit = misfit_of(answered.value)
-            if misfit is None:
-                answered.promise._resolve_here(answered.value)
-            else:
+            if misfit is not None:
                 answered.promise._break_here(misfit)
+            elif type(answered.value) is Promise:
+                self.session.relays.answered(answered.promise, answered.value)
+            else:
+                answered.promise._resolve_here(answered.value)
         elif type(event) is Broke:
             event.promise._break_here(received_reason(event.reason, event.promise._site))
         elif type(event) is Listened:

@@ -36,7 +36,17 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from hobgoblin.captp.shares import OWN_SHARE, Share
 from hobgoblin.errors import SessionFull
-from hobgoblin.refs import BROKEN, ROUTE_IMPORT, ROUTE_SELECTED, Message, Promise, Ref, RemoteRef, Selection
+from hobgoblin.refs import (
+    BROKEN,
+    FOLLOWING,
+    ROUTE_IMPORT,
+    ROUTE_SELECTED,
+    Message,
+    Promise,
+    Ref,
+    RemoteRef,
+    Selection,
+)
 from hobgoblin.values import Record, Shaped, Tagged
 
 if TYPE_CHECKING:
@@ -71,6 +81,8 @@ class Relays:
         # How many calls of others are parts: those have no resolver that the session counts.
         self._parts = 0
         self._unasked: dict[int, _Receipt] = {}
+        # What is listened to next, counts in the place of the call that it is the answer to.
+        self._covered = False
         self._answers = Share(_shared(limits.outbound_bytes))
         tables = session._crossing
         tables.exports.charges.share.most = _shared(session._own_exports)
@@ -140,11 +152,29 @@ class Relays:
 
     def listen(self, promise: Promise[Any], who: Hashable, held: object) -> bool:
         """Count that the other side is asked about ``promise`` for ``who``; return whether it may be."""
+        if self._covered:
+            self._covered = False
+            return True
         if self._calls.room(who, self._session._awaited + self._parts) <= 0:
             return False
         self._calls.take(who)
         promise._listen_here(_Receipt(self, who, None, 1, False, 0, held))
         return True
+
+    def answered(self, answer: Promise[Any], promise: Promise[Any]) -> None:
+        """Resolve ``answer`` to a promise that has come: the call is over, and that is asked about instead.
+
+        Never refused, for it is no more than there was before: who answers with promises must not be able
+        to use up the share of those who have asked.
+        """
+        receipts = [each for each in answer._listeners or () if type(each) is _Receipt]
+        self._covered = bool(receipts)
+        answer._resolve_here(promise)
+        self._covered = False
+        if answer._state == FOLLOWING:
+            for receipt in receipts:
+                answer._unlisten(receipt)
+                answer._root()._expect(receipt)
 
     def asked(self, promise: Promise[Any]) -> None:
         """A promise is listened to now, which may be a part that was not."""
