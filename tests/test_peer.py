@@ -602,6 +602,13 @@ class TestSturdyrefs:
             for wrong in ("captp.sock", netlayers.Unix):
                 with pytest.raises(TypeError, match="takes netlayers, such as"):
                     Peer(wrong)  # type: ignore[arg-type]
+            options: Any
+            for options, told in (
+                ({"registry": "a.file"}, "such as RegistryFile"),
+                ({"limits": 5}, "limits are Limits, not int"),
+            ):
+                with pytest.raises(TypeError, match=told):
+                    Peer(**options)
             with pytest.raises(ValueError, match="no dialect 'E'; there are A, B, C, D"):
                 Peer(netlayers.Unix(), dialect="E")
             async with Peer(netlayers.Unix()) as client:

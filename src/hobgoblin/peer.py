@@ -123,6 +123,10 @@ class Peer(Publisher):
         by_transport = {netlayer.transport: netlayer for netlayer in netlayers}
         if len(by_transport) != len(netlayers):
             raise ValueError("a peer takes one netlayer of each transport")
+        if not isinstance(limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"limits are Limits, not {type(limits).__name__}")
+        if registry is not None and not hasattr(registry, "load"):
+            raise TypeError(f"a registry is a store, such as RegistryFile('peer.registry'), not {registry!r}")
         kept = Registry(entropy, clock=wall_clock, store=registry, wake=self._number_added)
         super().__init__(name, by_transport, kept, wall_clock)
         self._limits = limits
