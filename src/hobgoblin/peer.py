@@ -19,7 +19,7 @@ from hobgoblin.crypto import Entropy, PublicKey, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
 from hobgoblin.dials import Dial, Withdrawal
 from hobgoblin.errors import NetlayerError, NotInVat, Refused, SessionSevered, VatStopped
-from hobgoblin.forking import tell_at_fork
+from hobgoblin.forking import FORKED, tell_at_fork
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.loops import Alarm, spawn_vat, until_told_to_end
 from hobgoblin.messages import DescHandoffGive, DescSigEnvelope
@@ -153,6 +153,7 @@ class Peer(Publisher):
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._unopened: dict[Connection, None] = {}
         self._closed = False
+        self._why_closed = "this peer has been closed: make a new one"
         self._opening = "async with Peer(…)"
 
     def __repr__(self) -> str:
@@ -174,8 +175,7 @@ class Peer(Publisher):
             StoreError: the registry can't be read. Stores of your own raise what they like.
         """
         if self._vat is not None:
-            state = "closed: make a new one" if self._closed else "started already"
-            raise RuntimeError(f"this peer has been {state}")
+            raise RuntimeError(self._why_closed if self._closed else "this peer has been started already")
         self._registry.load()
         self._vat = spawn_vat(self._name)
         tell_at_fork(self)
@@ -216,6 +216,7 @@ class Peer(Publisher):
     def forked(self) -> None:
         """This is the child of a fork: be closed here, and change nothing for the parent."""
         self._closed = True
+        self._why_closed = FORKED
         self._connections.clear()
         self._sessions.clear()
         self._registry.forked()
@@ -363,9 +364,7 @@ class Peer(Publisher):
 
     def _start_dial(self, dial: Dial) -> None:
         if self._closed:
-            self._fail_dial(
-                dial, NetlayerError("this peer is closed, or stayed behind in a fork: make a new one")
-            )
+            self._fail_dial(dial, NetlayerError(self._why_closed))
         else:
             task = asyncio.get_running_loop().create_task(self._dial(dial))
             self._tasks[task] = None
