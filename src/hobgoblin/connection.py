@@ -487,8 +487,8 @@ class Connection(Origin):
                 misfit = misfit_of(answered.value)
             if misfit is not None:
                 answered.promise._break_here(misfit)
-            elif type(answered.value) is Promise:
-                self.session.relays.answered(answered.promise, answered.value)
+            elif self.session._relays is not None and type(answered.value) is Promise:
+                self.session._relays.answered(answered.promise, answered.value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
             else:
                 answered.promise._resolve_here(answered.value)
         elif type(event) is Broke:
