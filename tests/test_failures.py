@@ -526,7 +526,7 @@ class TestGroups:
                 (record,) = [
                     each
                     for each in caplog.records
-                    if each.getMessage().endswith(remote.error_id) and each.exc_info is not None
+                    if remote.error_id in each.getMessage() and each.exc_info is not None
                 ]
                 assert record.exc_info is not None
                 assert isinstance(record.exc_info[1], ExceptionGroup)
