@@ -3,13 +3,14 @@
 Every module with declarations beside it (``.pxd``) becomes an extension module, made by Cython from the
 same source. The source goes into the wheel as well: tracebacks show it, and any form falls back on it.
 
-Cython takes plain Python, but for three things, which are changed in a copy of the source, line by line:
-a compiled class can be neither ``@final`` nor ``Generic`` nor have its dataclass make slots, for
-which it has no use.
+Cython takes plain Python, but for a few things, which are changed in a copy of the source, line by line:
+a compiled class can be neither ``@final`` nor ``Generic``, has no use for slots that a dataclass
+makes, and must not have methods that are there for type checkers alone.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -96,6 +97,7 @@ def compile_package(source: Path, work: Path) -> dict[Path, str]:
 
 def for_cython(text: str, declarations: str) -> str:
     """Return the text of a module as Cython takes it, with every line where it was."""
+    text = _without_stubs(text)
     text = re.sub(r"^@final$", "#", text, flags=re.M)
     text = text.replace(
         "    __hash__ = object.__hash__\n", "    def __hash__(self): return object.__hash__(self)\n"
@@ -104,6 +106,17 @@ def for_cython(text: str, declarations: str) -> str:
         text = re.sub(rf"^class {name}\(.*\):$", _without_generic, text, flags=re.M)
         text = re.sub(rf"^@dataclass\(.*\)\n(?:#\n)*class {name}\b", _without_slots, text, flags=re.M)
     return text
+
+
+def _without_stubs(text: str) -> str:
+    """Leave out what stands in classes under ``if TYPE_CHECKING:``: Cython takes it for methods."""
+    lines = text.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(text)):
+        for inner in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(inner, ast.If) and ast.unparse(inner.test) == "TYPE_CHECKING":
+                for number in range(inner.lineno - 1, inner.end_lineno or inner.lineno):
+                    lines[number] = "#\n"
+    return "".join(lines)
 
 
 def _without_generic(found: re.Match[str]) -> str:

@@ -22,8 +22,9 @@ KINDS = ["memory", "memory-split", "unix", "tcp", "socket", "tcp-socket", "strea
 class Run:
     """Runs a test's coroutine to its end and checks that nothing is left of it."""
 
-    def __init__(self):
+    def __init__(self, loop_factory=None):
         self.reports = []  # what reached the loop's exception handler
+        self._loop_factory = loop_factory
 
     def __call__(self, main):
         async def guarded():
@@ -36,7 +37,8 @@ class Run:
             return result
 
         fds, threads = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
-        result = asyncio.run(guarded())
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+            result = runner.run(guarded())
         gc.collect()
         for thread in set(threading.enumerate()) - threads:
             if thread.name.startswith("asyncio-waitpid"):
@@ -46,10 +48,14 @@ class Run:
         return result
 
 
-@pytest.fixture
-def run():
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request):
     """Run a coroutine in a new loop; fail if it leaves a task, a thread, a descriptor or a report behind."""
-    runner = Run()
+    factory = None if request.param == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    if factory is not None:
+        with asyncio.Runner(loop_factory=factory) as first:  # opens what the library keeps for good
+            first.run(asyncio.sleep(0))
+    runner = Run(factory)
     yield runner
     assert runner.reports == []
 

@@ -36,6 +36,7 @@ class StreamChannel(asyncio.Protocol):
         "_eof",
         "_failure",
         "_handler",
+        "_held",
         "_linger",
         "_loop",
         "_on_lost",
@@ -67,6 +68,7 @@ class StreamChannel(asyncio.Protocol):
         self._unsent = 0
         self._closed = False
         self._eof = False
+        self._held = False
         self._failure: Exception | None = None
         self.description = description
         self.proved = proved
@@ -87,11 +89,13 @@ class StreamChannel(asyncio.Protocol):
         transport.write(b"".join(chunks))
 
     def pause_reading(self) -> None:
+        self._held = True
         # After the FIN, asyncio's own transports would read it again on resuming.
         if self._transport is not None and not self._closed and not self._eof:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
+        self._held = False
         if self._transport is not None and not self._closed and not self._eof:
             self._transport.resume_reading()
 
@@ -141,8 +145,15 @@ class StreamChannel(asyncio.Protocol):
             self._handler.channel_opened(self)
         except Exception as error:
             self._handler_failed(error)
+        if self._held:
+            # uvloop starts to read only after this call, whatever was said in it.
+            self._loop.call_soon(self._hold)
         if self._closed and self._timer is None:  # closed by its netlayer before it was open
             self._finish(self._transport)
+
+    def _hold(self) -> None:
+        if self._held:
+            self.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         if self._closed:
