@@ -88,3 +88,16 @@ def test_every_function_is_there(path: Path) -> None:
         assert name in functions, name
         names = [argument.split("=")[0].split()[-1] for argument in arguments.split(",") if argument.strip()]
         assert names in functions[name], name
+
+
+@pytest.mark.parametrize("path", DECLARED, ids=name_of)
+def test_no_class_hides_what_it_has(path: Path) -> None:
+    """A compiled class has everything in its body, whatever condition it stands under.
+
+    Only ``if TYPE_CHECKING:`` is left out of what is compiled (``hatch_build.py``).
+    """
+    module = ast.parse(path.with_suffix(".py").read_text(encoding="utf-8"))
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and node.name in classes(path):
+            conditions = [ast.unparse(inner.test) for inner in node.body if isinstance(inner, ast.If)]
+            assert set(conditions) <= {"TYPE_CHECKING"}, node.name
