@@ -25,10 +25,12 @@ language that speaks OCapN, and because Guile Goblins has no null. Spec: OCapN M
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, final
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "KIND_NAMES",
     "NULL",
     "SHAPED_TAGS",
     "ErrorValue",
@@ -252,6 +254,26 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+
+
+KIND_NAMES: Final[dict[type, str]] = {
+    type(None): "None",
+    Null: "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    str: "text",
+    bytes: "bytes",
+    Symbol: "a symbol",
+    tuple: "a list",
+    list: "a list",
+    MappingProxyType: "a struct",
+    dict: "a struct",
+    Tagged: "a tagged value",
+    ErrorValue: "an error",
+    Record: "a record",
+}
+"""What values are called in a message, which shows nothing of the value itself."""
 
 
 def one_line(text: str) -> str:

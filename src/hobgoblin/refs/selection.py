@@ -15,7 +15,7 @@ from hobgoblin.errors import NoSuchPart
 from hobgoblin.refs.contracts import Home, Site
 from hobgoblin.refs.message import Message
 from hobgoblin.refs.reference import Ref
-from hobgoblin.values import NULL, SHAPED_TAGS, ErrorValue, Shaped, Symbol, Tagged
+from hobgoblin.values import KIND_NAMES, NULL, SHAPED_TAGS, Shaped, Symbol, Tagged
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
@@ -31,16 +31,6 @@ _SHOWN: Final = 80
 
 _HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
 """What may have a value with a tag in it."""
-
-_KINDS: Final[dict[type, str]] = {
-    bool: "a boolean",
-    int: "an integer",
-    float: "a float",
-    str: "text",
-    bytes: "bytes",
-    Symbol: "a symbol",
-    ErrorValue: "an error",
-}
 
 
 @final
@@ -164,4 +154,4 @@ def _kind_of(value: object) -> str:
         return f"a value tagged {value.tag[:_SHOWN]!r}"
     if isinstance(value, Ref):
         return "an object"
-    return _KINDS.get(type(value), "an error" if isinstance(value, BaseException) else "a value")
+    return KIND_NAMES.get(type(value), "an error" if isinstance(value, BaseException) else "a value")

@@ -26,13 +26,12 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias, TypeVar, Uni
 
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.refs import Ref
-from hobgoblin.values import ErrorValue, Null, Record, Symbol, Tagged
+from hobgoblin.values import KIND_NAMES, ErrorValue, Null, Record, Symbol, Tagged
 from hobgoblin.vat.fitting import (
     ANYTHING,
     AS_PASSED,
     FLOAT,
     INTEGER,
-    NAMES,
     REFERENCE,
     TEXT,
     Check,
@@ -65,7 +64,7 @@ _ATOMS: Final[dict[Any, Check]] = {
     PeerLocator: Exactly("a peer's locator", frozenset({PeerLocator})),
     SturdyRef: Exactly("a sturdyref", frozenset({SturdyRef})),
     **{
-        kind: Exactly(NAMES[kind], frozenset({kind}))
+        kind: Exactly(KIND_NAMES[kind], frozenset({kind}))
         for kind in (bool, bytes, Symbol, Null, Tagged, ErrorValue, Record)
     },
 }

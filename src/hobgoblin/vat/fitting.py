@@ -14,14 +14,13 @@ from typing import Any, Final, cast, final
 
 from hobgoblin.errors import RemoteError
 from hobgoblin.refs import LocalRef, Promise, Ref, RemoteRef
-from hobgoblin.values import ErrorValue, Null, Record, Symbol, Tagged
+from hobgoblin.values import KIND_NAMES, ErrorValue
 
 __all__ = [
     "ANYTHING",
     "AS_PASSED",
     "FLOAT",
     "INTEGER",
-    "NAMES",
     "REFERENCE",
     "TEXT",
     "Check",
@@ -37,32 +36,10 @@ __all__ = [
     "StandIn",
     "StructOf",
     "kind_of",
-    "legible",
+    "with_article",
 ]
 
-NAMES: Final[dict[type, str]] = {
-    type(None): "None",
-    Null: "null",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a float",
-    str: "text",
-    bytes: "bytes",
-    Symbol: "a symbol",
-    tuple: "a list",
-    list: "a list",
-    MappingProxyType: "a struct",
-    dict: "a struct",
-    Tagged: "a tagged value",
-    ErrorValue: "an error",
-    Record: "a record",
-}
-"""What values are called in a message, which shows nothing of the value itself."""
-
 _NONE: Final[frozenset[type]] = frozenset()
-
-_LEGIBLE: Final = 200
-"""How many characters an error shows of a text that may be the caller's."""
 
 
 class Misfit(Exception):
@@ -89,21 +66,19 @@ def kind_of(value: object) -> str:
     kind = type(value)
     if kind is StandIn:
         kind = cast("StandIn", value).cls
-    name = NAMES.get(kind)
+    name = KIND_NAMES.get(kind)
     if name is None:
         if isinstance(value, Ref):
             return "a reference"
         if isinstance(value, BaseException):
             return "an error"
-        name = f"{'an' if kind.__name__[:1].lower() in 'aeio' else 'a'} {kind.__name__}"
+        name = with_article(kind.__name__)
     return name
 
 
-def legible(text: str) -> str:
-    """Return a text that a caller may have chosen a part of, such as a keyword, for a line of a log."""
-    if len(text) > _LEGIBLE:
-        text = f"{text[:_LEGIBLE]}…"
-    return text if text.isprintable() else ascii(text)[1:-1]
+def with_article(name: str) -> str:
+    """Return the name of a class as a message has it: ``an Actor``."""
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
 
 
 class Check:

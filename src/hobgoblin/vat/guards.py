@@ -11,9 +11,9 @@ from typing import Any, Final, cast, final
 
 from hobgoblin.errors import WrongArgument
 from hobgoblin.refs import NamedBehaviour
-from hobgoblin.values import Keyword, Shaped
+from hobgoblin.values import Keyword, Shaped, one_line
 from hobgoblin.vat.annotations import Unreadable, check_of, resolved
-from hobgoblin.vat.fitting import ANYTHING, AS_PASSED, Check, Misfit, legible
+from hobgoblin.vat.fitting import ANYTHING, AS_PASSED, Check, Misfit
 from hobgoblin.vat.shapes import outlined, revived
 
 __all__ = ["Guard", "guarded", "revived_arguments"]
@@ -135,7 +135,7 @@ class Guard(NamedBehaviour):
 
 def _misfit_error(called: str, misfit: Misfit) -> WrongArgument:
     """Return the error of a call whose argument does not fit; ``misfit.path`` begins with the parameter."""
-    return WrongArgument(f"{called}(): '{legible(misfit.path)}' {misfit.problem}")
+    return WrongArgument(f"{called}(): '{one_line(misfit.path)}' {misfit.problem}")
 
 
 def revived_arguments(

@@ -12,9 +12,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 from hobgoblin.errors import BadArguments, NoSuchMethod
-from hobgoblin.values import Keyword, Shaped, Symbol
+from hobgoblin.values import Keyword, Shaped, Symbol, one_line
 from hobgoblin.vat.actor import Actor
-from hobgoblin.vat.fitting import legible
 from hobgoblin.vat.guards import Guard, revived_arguments
 
 __all__ = ["call", "invoke", "is_function"]
@@ -106,7 +105,7 @@ def call(function: Guard | Callable[..., Any], args: tuple[object, ...]) -> Any:
         traceback = error.__traceback__
         if traceback is not None and traceback.tb_next is None:
             # Raised by the call itself: the function's own frames never came to be.
-            raise BadArguments(legible(str(error))) from None
+            raise BadArguments(one_line(str(error))) from None
         raise
 
 

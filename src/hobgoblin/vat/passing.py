@@ -28,7 +28,7 @@ from hobgoblin.values import (
     Tagged,
 )
 from hobgoblin.vat.actor import Actor, reference_to
-from hobgoblin.vat.fitting import Misfit
+from hobgoblin.vat.fitting import Misfit, with_article
 from hobgoblin.vat.shapes import Shape, shape_of, verify
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class _Passage:
         self._count(1)
         try:
             if text and type(value) is not str:
-                raise NotPassable(f"{_a(type(value).__name__)} where text belongs", "")
+                raise NotPassable(f"{with_article(type(value).__name__)} where text belongs", "")
             return self.take(value, depth + 1)
         except NotPassable as error:
             raise NotPassable(error.problem, step + error.path) from None
@@ -242,10 +242,6 @@ def _shortened(path: str) -> str:
     if len(path) <= _PATH:
         return path
     return f"{path[: _PATH // 2]} … {path[-_PATH // 4 :]}"
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
 
 
 # By name: nothing is imported, some of it costly, for the sake of an error.
@@ -286,7 +282,7 @@ def _advice(value: object) -> str:
         return f"the class {value.__name__} can't be passed: pass an instance, or a function that makes one"
     if isinstance(value, Ref):
         return "this reference can't be passed"
-    problem = f"{_a(name)} can't be passed"
+    problem = f"{with_article(name)} can't be passed"
     if isinstance(value, AsyncGenerator | Iterator):
         return f"{problem}: pass a list of what it yields, or a function that is called with each"
     if isinstance(value, Awaitable):
