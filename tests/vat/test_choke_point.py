@@ -498,6 +498,24 @@ class TestDeclaring:
         with pytest.raises(TypeError, match="plain and async functions"):
             method(thing)
 
+    @pytest.mark.parametrize("around", [property, classmethod, staticmethod])
+    def test_what_is_around_a_declared_method_is_refused(self, around: Any) -> None:
+        with pytest.raises(
+            TypeError, match=f"Odd.size: @method declares no {around.__name__}; write it alone"
+        ):
+            type("Odd", (Actor,), {"size": around(method(lambda self: 5))})
+
+    def test_a_method_that_yields_is_refused_before_anybody_calls_it(self) -> None:
+        def items(self: Any) -> Any:
+            yield 1
+
+        async def more(self: Any) -> Any:
+            yield 1
+
+        for function in (items, more):
+            with pytest.raises(TypeError, match=r"which yields, .*: return a list, or take a function"):
+                method(function)
+
     def test_a_lambda_goes_by_the_name_it_is_assigned_to(self, run: Any) -> None:
         class Short(Actor):
             answer = method(lambda self: 42)

@@ -8,6 +8,7 @@ pipelined step is checked. At run time such a reference is a `Ref`.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
+from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from types import FunctionType, MemberDescriptorType
 from typing import (
     TYPE_CHECKING,
@@ -42,6 +43,8 @@ A = TypeVar("A", bound="Actor")
 
 MISSING: Final = object()
 
+_YIELDS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
+
 
 @final
 class Method(Generic[P, R_co]):
@@ -51,6 +54,11 @@ class Method(Generic[P, R_co]):
         if not isinstance(function, FunctionType):
             kind = type(function).__name__
             raise TypeError(f"@method declares plain and async functions of a class, not a {kind}")
+        if function.__code__.co_flags & _YIELDS:
+            raise TypeError(
+                f"@method can't declare {function.__qualname__}, which yields, as generators do not pass: "
+                "return a list, or take a function and call it with each item"
+            )
         self.function: Callable[..., Any] = function
         self.guard = Guard(function, method=True)
         self.exact_name = exact_name
@@ -129,7 +137,7 @@ def method(argument: Any, /) -> Any:
             the name it has on the wire where ``make_car`` for ``make-car`` won't do.
 
     Raises:
-        TypeError: for anything but a plain or ``async def`` function.
+        TypeError: for anything but a plain or ``async def`` function, and for those that yield.
     """
     if isinstance(argument, str):
         name = argument
@@ -139,6 +147,14 @@ def method(argument: Any, /) -> Any:
 
         return declare
     return Method(argument)
+
+
+def _wrapped(attribute: object) -> object:
+    if isinstance(attribute, property):
+        return attribute.fget
+    if isinstance(attribute, classmethod | staticmethod):
+        return cast("staticmethod[..., object]", attribute).__func__
+    return None
 
 
 class Actor:
@@ -168,6 +184,9 @@ class Actor:
             for name, attribute in vars(base).items():
                 if isinstance(attribute, Method):
                     declared[name] = attribute
+                elif isinstance(_wrapped(attribute), Method):
+                    kind = type(attribute).__name__
+                    raise TypeError(f"{cls.__name__}.{name}: @method declares no {kind}; write it alone")
                 else:
                     # Overridden without @method: not meant for outside any more.
                     declared.pop(name, None)
