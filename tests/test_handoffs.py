@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -510,9 +510,10 @@ class DialOnly(Peer):
         super().__init__(layer, name=name)
         self._network = network
 
-    async def start(self) -> None:
+    async def start(self) -> Self:
         await super().start()
         del self._network._listening[self._name]
+        return self
 
 
 class TestWhoCanNotDial:

@@ -160,7 +160,8 @@ class Peer(Publisher):
         return f"<Peer {self._name} on {', '.join(self._netlayers) or 'nothing'}>"
 
     async def __aenter__(self) -> Self:
-        return await self.start()
+        await self.start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
