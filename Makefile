@@ -3,8 +3,6 @@
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
-# One process for each processor; the tests of a file stay together.
-PARALLEL := --numprocesses=auto --dist=loadfile
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -17,9 +15,9 @@ demo: .venv/.core ## Watch two peers talk, message by message
 	@$(VENV_PYTHON) -m hobgoblin demo
 
 test: .venv/.test ## Run the tests; syrup, captp and vat need 95 % branch coverage
-	@$(VENV_PYTHON) -m pytest --quiet $(PARALLEL) --cov --cov-report= --ignore=tests/simulation
+	@$(VENV_PYTHON) -m pytest --quiet --cov --cov-report= --ignore=tests/simulation
 	@printf '\nThousands of simulated networks, without coverage, which would take twice as long:\n'
-	@$(VENV_PYTHON) -m pytest --quiet --numprocesses=auto tests/simulation
+	@$(VENV_PYTHON) -m pytest --quiet tests/simulation
 	@status=0; for package in syrup captp vat; do \
 		printf '\nBranch coverage of %s, at least 95 %%:\n' $$package; \
 		$(VENV_PYTHON) -m coverage report --include="*/hobgoblin/$$package/*" \
