@@ -33,7 +33,7 @@ from tests.simulation.tokens import Violation
 LIMITS = Limits(
     **dict.fromkeys(("exports", "imports", "answers", "queued_messages"), 300),
     listeners=150,
-    promise_messages=60,
+    promise_messages=40,
     gifts=100,
     message_bytes=20_000,
     promise_bytes=60_000,
