@@ -15,10 +15,13 @@ demo: .venv/.core ## Watch two peers talk, message by message
 	@$(VENV_PYTHON) -m hobgoblin demo
 
 test: .venv/.test ## Run the tests; syrup, captp and vat need 95 % branch coverage
-	@$(VENV_PYTHON) -m pytest --quiet --cov --cov-report= --ignore=tests/simulation
-	@printf '\nThousands of simulated networks, without coverage, which would take twice as long:\n'
-	@$(VENV_PYTHON) -m pytest --quiet tests/simulation
-	@status=0; for package in syrup captp vat; do \
+	@mkdir -p build; \
+	$(VENV_PYTHON) -m pytest --quiet tests/simulation >build/simulation.log 2>&1 & simulation=$$!; \
+	trap 'kill $$simulation 2>/dev/null' EXIT; status=0; \
+	$(VENV_PYTHON) -m pytest --quiet --cov --cov-report= --ignore=tests/simulation || status=1; \
+	printf '\nThousands of simulated networks, beside the others and without coverage, which would take twice as long:\n'; \
+	wait $$simulation || status=1; cat build/simulation.log; \
+	for package in syrup captp vat; do \
 		printf '\nBranch coverage of %s, at least 95 %%:\n' $$package; \
 		$(VENV_PYTHON) -m coverage report --include="*/hobgoblin/$$package/*" \
 			--show-missing --skip-covered --precision=2 --fail-under=95 || status=1; \
