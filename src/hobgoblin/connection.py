@@ -413,6 +413,7 @@ class Connection(Origin):
             asked = Promise[Any](self._vat)._excuse() if answer is None else answer
             relays.deliver(message, asked, origin.who, passage)
         except SessionFull:
+            self._deposits.clear()
             if answer is not None or not relays.hogs(origin.who, message.target):
                 raise
             origin.exceed(TOO_MUCH)
