@@ -54,22 +54,34 @@ class CompileHook(BuildHookInterface[Any]):
 
 
 def compile_package(source: Path, work: Path) -> dict[Path, str]:
-    """Compile what has declarations. Return the extension modules, each with its place in the wheel."""
+    """Compile what has declarations. Return the extension modules, each with its place in the wheel.
+
+    What is left in ``work`` by an earlier call is used again, as far as nothing it was made of has changed.
+    """
+    import Cython
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    shutil.rmtree(work, ignore_errors=True)
+    made_with = f"{Cython.__version__} {sys.version} {Path(__file__).read_bytes()!r}"
+    stamp = work / "made-with"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != made_with:
+        shutil.rmtree(work, ignore_errors=True)
+    _write_if_changed(stamp, made_with)
     modules: list[Path] = []
+    copies: set[Path] = set()
     for path in sorted((source / PACKAGE).rglob("*")):
         if path.suffix not in (".py", ".pxd"):
             continue
         copy = work / "source" / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        copies.add(copy)
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".py" and path.with_suffix(".pxd").exists():
             text = for_cython(text, path.with_suffix(".pxd").read_text(encoding="utf-8"))
             modules.append(copy.relative_to(work / "source"))
-        copy.write_text(text, encoding="utf-8")
+        _write_if_changed(copy, text)
+    for copy in (work / "source").rglob("*.p[yx]*"):
+        if copy not in copies:
+            copy.unlink()
     workers = os.cpu_count() or 1
     here = Path.cwd()
     os.chdir(work / "source")  # Cython names modules by where they lie
@@ -91,8 +103,18 @@ def compile_package(source: Path, work: Path) -> dict[Path, str]:
         command.run()
     finally:
         os.chdir(here)
-    made = [path for path in (work / "lib").rglob("*") if path.is_file()]
-    return {path: path.relative_to(work / "lib").as_posix() for path in made}
+    names = {module.with_suffix("") for module in modules}
+    made = {path: path.relative_to(work / "lib") for path in (work / "lib").rglob("*") if path.is_file()}
+    return {
+        path: it.as_posix() for path, it in made.items() if it.parent / it.name.partition(".")[0] in names
+    }
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    """Leave what is the same as old as it is: Cython and the C compiler go by age."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def for_cython(text: str, declarations: str) -> str:
@@ -128,4 +150,4 @@ def _without_slots(found: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    compile_package(Path(__file__).parent / "src", Path(sys.argv[1]))
+    compile_package(Path(__file__).parent / "src", Path(sys.argv[1]).resolve())
