@@ -343,6 +343,23 @@ def test_a_call_that_is_not_passed_on_counts_no_more() -> None:
     run(main)
 
 
+def test_a_call_that_is_not_passed_on_for_lack_of_room_leaves_no_gift() -> None:
+    """T39: nor does the next message to the same peer, whoever sends it."""
+
+    async def main() -> None:
+        async with net() as made:
+            [at_mallory] = made.mallory.sessions
+            far = made.mallorys.give_back()
+            # The first of them are to be handed over by the one in the middle, and the others are too many.
+            with pytest.raises(RemoteError, match="SessionFull"):
+                await far.note(*[made.mallory.spawn(Thing) for _ in range(390)])
+            await made.at_middle.note()
+            await ticks(50)
+            assert at_mallory.stats.gifts == 0
+
+    run(main)
+
+
 def test_much_at_one_promise_is_no_fault_of_a_message_to_another() -> None:
     async def main() -> None:
         async with net() as made:
