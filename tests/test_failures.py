@@ -14,6 +14,7 @@ import pytest
 
 import hobgoblin as hob
 from hobgoblin import Actor, Peer, PeerSettings, blocking, method, netlayers
+from tests.test_passable import until
 
 DEADLINE = 30
 TRUSTED = PeerSettings(trusted_with_tracebacks=True)
@@ -489,6 +490,110 @@ class TestTracebacks:
         strange = received_reason(hob.ErrorValue("the call failed, error \x1b[2J"))
         assert isinstance(strange, hob.RemoteError)
         assert strange.error_id is None
+
+
+LOUD = "up\n2026-01-01 CRITICAL root: all is lost\x1b[2J\r\u202e\u2028" * 1000
+
+
+class TestWhatAPeerSays:
+    """A peer must not write into our log more than a line, nor what moves the cursor, nor a megabyte."""
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            hob.ErrorValue(LOUD),
+            hob.ErrorValue(f"OutOfStock: {LOUD}"),
+            hob.ErrorValue(f"shop/closed: {LOUD}"),
+            hob.ErrorValue(f"the call failed, error {LOUD}"),
+            hob.ErrorValue(f"the call failed, error 1-1\n{LOUD}"),
+            LOUD,
+            (LOUD,),
+            hob.Symbol(LOUD),
+            {LOUD: LOUD},
+            hob.Tagged(LOUD, LOUD),
+        ],
+        ids=lambda told: f"{str(told)[:20]!a}",
+    )
+    def test_is_bounded_and_printable_in_a_traceback(self, told: Any) -> None:
+        from hobgoblin.failures import received_reason
+
+        error = received_reason(told)
+        for text in (str(error), repr(error), f"{error}"):
+            assert text.isprintable()
+            assert len(text) < 1500
+        lines = shown(error).splitlines()
+        assert len(shown(error)) < 12_000
+        assert all(line.isprintable() for line in lines)
+        assert not any(re.match(r"\d|up", line) for line in lines)
+
+    def test_is_there_as_a_whole_for_programs(self) -> None:
+        from hobgoblin.failures import received_reason
+
+        refused = received_reason(hob.ErrorValue(LOUD))
+        assert isinstance(refused, hob.RemoteRefused)
+        assert refused.message == refused.args[0] == LOUD
+        broken = received_reason((LOUD, 5))
+        assert isinstance(broken, hob.BrokenPromise)
+        assert broken.reason == (LOUD, 5)
+        shared = received_reason(hob.ErrorValue(f"OutOfStock: {LOUD}"))
+        assert type(shared) is OutOfStock
+        [text] = shared.args
+        assert text == text[:] == LOUD
+        assert type(text[:]) is str
+        assert "\n" in "".join(text)
+
+    def test_a_short_line_is_shown_as_it_is(self) -> None:
+        from hobgoblin.failures import received_reason
+
+        shared = received_reason(hob.ErrorValue("OutOfStock: no Schuhgröße 42 ☂"))
+        assert type(shared.args[0]) is str
+        assert str(shared) == "no Schuhgröße 42 ☂"
+        assert str(received_reason(hob.ErrorValue("☂ 'today'"))) == "☂ 'today'"
+
+    def test_is_passed_on_as_a_whole(self) -> None:
+        async def main() -> None:
+            def raise_it(verb: Any, kind: str) -> None:
+                raise {"stock": OutOfStock, "refused": hob.Refused, "closed": Closed}[kind](LOUD)
+
+            async with shop_over() as shop:
+                for kind in ("stock", "refused", "closed"):
+                    error = await failure_of(shop.pass_on(raise_it, kind))
+                    assert error.args[0] == LOUD
+
+        run(main)
+
+    def test_is_one_line_of_the_log_when_nobody_listens(self, caplog: pytest.LogCaptureFixture) -> None:
+        def raise_it(kind: str) -> None:
+            raise {"stock": OutOfStock, "refused": hob.Refused}[kind](LOUD)
+
+        async def main() -> None:
+            network = netlayers.MemoryNetwork()
+            async with (
+                Peer(netlayers.Memory(network, "server")) as server,
+                Peer(netlayers.Memory(network, "client")) as client,
+            ):
+                far: Any = await client.enliven(server.publish(server.spawn(raise_it)))
+                for kind in ("stock", "refused"):
+                    caplog.clear()
+                    far(kind)
+                    await until(lambda: len(caplog.records) > 0)
+                    [record] = caplog.records
+                    text = logging.Formatter("LOG %(message)s").format(record)
+                    assert "nobody awaited" in text
+                    assert len(text) < 5000
+                    assert not re.search(r"^(2026|up)", text, re.MULTILINE)
+                    assert all(line.isprintable() for line in text.split("\n"))
+
+        run(main)
+
+    def test_the_fields_of_a_struct_are_printable_where_one_is_missing(self) -> None:
+        async def main() -> None:
+            promise: Any = hob.spawn_vat().run(lambda: {LOUD: 1})
+            error = await failure_of(promise["price"])
+            assert type(error) is hob.NoSuchPart
+            assert all(line.isprintable() for line in shown(error).splitlines())
+
+        run(main)
 
 
 class TestGroups:

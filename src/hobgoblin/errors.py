@@ -32,7 +32,16 @@ what arrives is a `RemoteRefused`. What is registered with `hobgoblin.shareable`
 and arrives as itself where the receiver has registered it, too. `PromiseCycle`, `SessionSevered` and
 `SessionFull` cross by name, and what a `BrokenPromise` carries as data. Of every other exception the
 caller on another machine learns an error id and nothing else.
+
+What a peer says goes into logs and onto terminals with the exception that holds it: there it is one line
+of printable characters, and not too long. All of it is in an attribute.
 """
+
+from __future__ import annotations
+
+from typing import Final
+
+from hobgoblin.values import one_line
 
 __all__ = [
     "BadArguments",
@@ -60,6 +69,10 @@ __all__ = [
     "WrongArgument",
     "WrongResult",
 ]
+
+
+_SHOWN: Final = 1000
+"""How many characters of what a peer says an exception shows."""
 
 
 class HobgoblinError(Exception):
@@ -119,14 +132,21 @@ class BrokenPromise(HobgoblinError):
 
     def __init__(self, reason: object) -> None:
         self.reason = reason
-        super().__init__(f"promise broken: {reason!r}")
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"promise broken: {one_line(repr(self.reason), _SHOWN)}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({one_line(repr(self.reason), _SHOWN)})"
 
 
 class RemoteError(BrokenPromise):
     """The other side reported that a call failed.
 
     What it chose to tell is ``message``; only that is passed on to other peers. Printing the error shows
-    where the call was sent as well, but for a `RemoteRefused`, which prints as its message.
+    the first thousand characters of it, in one line with nothing in it that could not be printed, and where
+    the call was sent as well, but for a `RemoteRefused`, which prints as its message.
 
     ``error_id`` is what the other side has logged its traceback under, ``None`` if it gave no id.
     ``sent_from`` is where in this program the call was sent, ``"/shop/client.py", line 12, in main``;
@@ -147,10 +167,10 @@ class RemoteError(BrokenPromise):
         self.error_id = error_id
         self.sent_from = sent_from
         self.remote_traceback = remote_traceback
-        self.args = (message,)
 
     def __str__(self) -> str:
-        return self.message if self.sent_from is None else f"{self.message}; sent from {self.sent_from}"
+        said = one_line(self.message, _SHOWN)
+        return said if self.sent_from is None else f"{said}; sent from {self.sent_from}"
 
 
 class SessionSevered(HobgoblinError, ConnectionError):
@@ -181,7 +201,7 @@ class RemoteRefused(RemoteError, Refused):
     """The other side reported that a call failed, and why: catch it as `Refused`, like a local one."""
 
     def __str__(self) -> str:
-        return self.message
+        return one_line(self.message, _SHOWN)
 
 
 class NoSuchMethod(Refused, AttributeError):

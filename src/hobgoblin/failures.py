@@ -22,7 +22,7 @@ from hobgoblin.errors import (
 from hobgoblin.messages import UNKNOWN_ERROR
 from hobgoblin.refs import Site
 from hobgoblin.settings import SettingsOf
-from hobgoblin.sharing import shared_error, shared_name
+from hobgoblin.sharing import shared_error, shared_name, whole_text
 from hobgoblin.values import ErrorValue, Shaped, Tagged
 
 __all__ = ["Failures", "received_reason"]
@@ -32,6 +32,9 @@ CALL_FAILED: Final = "the call failed, error "
 
 _TRACEBACK_CHARACTERS: Final = 8000
 """The end of a traceback that a trusted peer is told: where it was raised, and why."""
+
+_TRACEBACK_NOTED: Final = _TRACEBACK_CHARACTERS + 100
+"""The end of one that a peer has told us, as a note shows it."""
 
 _ID_CHARACTERS: Final = 80
 
@@ -63,9 +66,10 @@ class Failures:
         with suppress(Exception):  # a text of the program's own making
             shared = shared_name(error)
             if shared is not None:
-                return ErrorValue(f"{shared}: {error}")
+                return ErrorValue(f"{shared}: {whole_text(error)}")
             if isinstance(error, Refused):
-                return ErrorValue(str(error) if type(error) is Refused else f"{name}: {error}")
+                text = whole_text(error)
+                return ErrorValue(text if type(error) is Refused else f"{name}: {text}")
         if isinstance(error, SessionSevered):
             return ErrorValue("SessionSevered: a session that this call depended on has ended")
         if isinstance(error, SessionFull):
@@ -145,7 +149,9 @@ def _masked(message: str, sent_from: str | None) -> RemoteError:
         or None,
     )
     if error.remote_traceback is not None:
-        error.add_note(f"the other side's traceback:\n{error.remote_traceback}")
+        # Any peer can send one. None of its lines is to pass for one of the log's own.
+        lines = error.remote_traceback[-_TRACEBACK_NOTED:].splitlines()
+        error.add_note("\n  | ".join(["the other side's traceback:", *lines]))
     return error
 
 

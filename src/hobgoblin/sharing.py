@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, cast, final, overload
 
 from hobgoblin import errors
+from hobgoblin.values import one_line
 
-__all__ = ["shareable", "shared_error", "shared_name"]
+__all__ = ["shareable", "shared_error", "shared_name", "whole_text"]
 
 E = TypeVar("E", bound=Exception)
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,79}")
 _SEPARATOR: Final = ": "
+_SHOWN: Final = 1000
+"""How many characters of a peer's text an exception shows."""
 
 _names: dict[type[Exception], str] = {}
 _classes: dict[str, type[Exception]] = {}
@@ -40,6 +43,8 @@ def shareable(cls: type[Exception] | None = None, /, *, name: str | None = None)
     and ``str(error)``, never its traceback, cause, notes or attributes. A peer whose program has
     registered a class under that name gets ``OutOfStock(text)``; all others get a `RemoteRefused` whose
     text begins with the name. So any peer can have your program make an instance with a text of its own.
+    Where that is long, or has in it what can't be printed, ``str(text)`` and what prints it show one line
+    of it; all of it is ``text[:]``.
 
     A subclass of `Refused` crosses anyway; registered, it arrives as itself.
 
@@ -96,7 +101,27 @@ def shared_error(message: str) -> Exception | None:
     if cls is None:
         return None
     try:
-        made = cls(text)
+        made = cls(text if one_line(text, _SHOWN) == text else _Told(text))
     except Exception:  # the program's own, and not made for this text
         return None
     return made if type(made) is cls else None
+
+
+def whole_text(error: BaseException) -> str:
+    """Return the text of an exception, all of it also if a peer has told it and printing shows a part."""
+    text = str(error)
+    told = error.args[0] if len(error.args) == 1 else None
+    return told[:] if type(told) is _Told and str(told) == text else text
+
+
+@final
+class _Told(str):
+    """A text of a peer that must not get into a log as it is: the exception that holds it prints it so."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return one_line(self[:], _SHOWN)
+
+    def __repr__(self) -> str:
+        return one_line(repr(self[:]), _SHOWN)

@@ -276,9 +276,14 @@ KIND_NAMES: Final[dict[type, str]] = {
 """What values are called in a message, which shows nothing of the value itself."""
 
 
-def one_line(text: str) -> str:
-    """What may be a peer's text, fit for a message or a log: no control characters, not too long."""
-    text = text[:256]
+def one_line(text: str, most: int = 255) -> str:
+    """What may be a peer's text, fit for a message or a log: no control characters, not too long.
+
+    Args:
+        text: any text.
+        most: how many characters are returned at most.
+    """
+    text = text[: most + 1]
     if not text.isprintable():
         text = ascii(text)[1:-1]
-    return text if len(text) <= 255 else text[:252] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -15,7 +15,7 @@ from hobgoblin.errors import NoSuchPart
 from hobgoblin.refs.contracts import Home, Site
 from hobgoblin.refs.message import Message
 from hobgoblin.refs.reference import Ref
-from hobgoblin.values import KIND_NAMES, NULL, SHAPED_TAGS, Shaped, Symbol, Tagged
+from hobgoblin.values import KIND_NAMES, NULL, SHAPED_TAGS, Shaped, Symbol, Tagged, one_line
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
@@ -110,7 +110,7 @@ class Selection(Message):
         error = NoSuchPart(f"no {asked} {'on' if self.untag else 'in'} {_kind_of(value)}")
         if not self.untag and type(value) is MappingProxyType:
             struct = cast("MappingProxyType[str, object]", value)
-            names = ", ".join([name[:_SHOWN] for name in islice(struct, _NAMED)])
+            names = ", ".join([one_line(name, _SHOWN) for name in islice(struct, _NAMED)])
             more = len(struct) - _NAMED
             error.add_note(f"it has {names or 'no fields'}{f' and {more} more' if more > 0 else ''}")
         return error

@@ -20,7 +20,7 @@ from weakref import ref as weak_ref
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat
 from hobgoblin.refs import Cause, LocalRef, Message
-from hobgoblin.values import Symbol
+from hobgoblin.values import Symbol, one_line
 from hobgoblin.vat.actor import Actor, stored, undo
 from hobgoblin.vat.jobs import NearCoroutine, Nobody
 from hobgoblin.vat.passing import pass_value
@@ -195,7 +195,7 @@ class Journal:
             number,
             vat.host.clock(),
             shown,
-            _printable(what),
+            one_line(what, _SHOWN),
             stretch,
             None if error is None else _text_of(error),
             cause,
@@ -212,17 +212,12 @@ def cause_of(thing: object) -> Cause | None:
     return getattr(thing, "cause", None)
 
 
-def _printable(text: str) -> str:
-    text = text[:_SHOWN]
-    return text if text.isprintable() else ascii(text)[1:-1]
-
-
 def _text_of(error: BaseException) -> str:
     try:
         text = str(error)
     except Exception:
         text = "(its text can't be had)"
-    return f"{type(error).__name__}: {_printable(text)}" if text else type(error).__name__
+    return f"{type(error).__name__}: {one_line(text, _SHOWN)}" if text else type(error).__name__
 
 
 @final
