@@ -179,14 +179,46 @@ def test_a_program_is_told_when_a_session_opens_and_when_it_has_ended(tmp_path: 
                 assert at_client.events == [(client.sessions[0], None)]
             await at_server.until(2)
             for told, why in (
-                (at_client, "the peer has closed"),
-                (at_server, "aborted: the peer has closed"),
+                (at_client, "this peer has been closed"),
+                (at_server, "the peer has closed the session"),
             ):
                 (opened, _), (ended, because) = told.events
                 assert opened is ended
-                assert because is not None
-                assert because.endswith(why)
+                assert because == why
             assert server.sessions == []
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        (None, "the peer has closed the session"),
+        ("the program has ended", "the peer has closed the session: the program has ended"),
+        ("the vat has been stopped", "the peer has closed the session: the vat has been stopped"),
+        ("too many references are in use", "the peer aborted: too many references are in use"),
+        ("", "the peer aborted and gave no reason"),
+    ],
+)
+def test_whether_the_other_side_has_closed_it_in_order_or_aborted_it(
+    reason: str | None, why: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        told = Told()
+        async with (
+            Peer(netlayers.Unix(tmp_path / "s")) as server,
+            Peer(netlayers.Unix(), on_session=told) as client,
+        ):
+            counter = await client.enliven(server.publish(server.spawn(Counter)), Counter)
+            waiting = counter.never()
+            await counter.add(1)
+            (session,) = server.sessions
+            session.close() if reason is None else session.close(reason)
+            with pytest.raises(hob.SessionSevered) as caught:
+                await waiting
+            assert str(caught.value) == f"the session has ended: {why}"
+            await told.until(2)
+            assert told.events[-1][1] == why
 
     run(main)
 

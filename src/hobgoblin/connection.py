@@ -209,9 +209,9 @@ class Connection(Origin):
         where = "" if self._channel is None else f" on {self._channel.description}"
         return f"<Connection{where} {self.session.state.value}>"
 
-    def close(self, reason: str) -> None:
-        """Send what waits, tell the peer, and close the channel. Idempotent."""
-        self.session.abort(reason)
+    def close(self, reason: str, here: str | None = None) -> None:
+        """Send what waits, tell the peer, and close the channel. Idempotent. As for `Session.abort`."""
+        self.session.abort(reason, here)
         self._catch_up()
 
     @property

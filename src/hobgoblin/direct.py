@@ -15,6 +15,7 @@ from typing import Any, Final, final
 from weakref import WeakKeyDictionary
 
 from hobgoblin.background import background
+from hobgoblin.captp.texts import DISCONNECTED, PROGRAM_ENDED
 from hobgoblin.connection import Connection
 from hobgoblin.crypto import system_entropy
 from hobgoblin.forking import tell_at_fork
@@ -147,7 +148,7 @@ def attach(
     return receiver, remote
 
 
-def disconnect(remote: Any, reason: str = "disconnected") -> Promise[None]:
+def disconnect(remote: Any, reason: str = DISCONNECTED) -> Promise[None]:
     """End the session that a reference came through: the other side is told, all that waits breaks.
 
     Args:
@@ -332,7 +333,7 @@ class _InBackground:
         for vat in host_of(asyncio.get_running_loop()).vats:
             for connection in tuple(vat._dependents):
                 if isinstance(connection, Connection) and connection._introducer is None:
-                    connection.close("the program has ended")
+                    connection.close(PROGRAM_ENDED)
                     if connection._channel is not None:
                         ended.append(connection.ended)
         for promise in ended:

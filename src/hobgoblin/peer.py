@@ -14,6 +14,7 @@ from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import sign_give
 from hobgoblin.captp.handshake import INVALID_SIGNATURE, INVALID_VERSION
 from hobgoblin.captp.shares import Share
+from hobgoblin.captp.texts import NOT_NEEDED, PEER_CLOSED
 from hobgoblin.connection import Connection
 from hobgoblin.crypto import Entropy, PublicKey, system_entropy
 from hobgoblin.dialects import LEARNING, dialect_named
@@ -57,7 +58,7 @@ EXPIRY_SECONDS: Final = 60.0
 GONE: Final = "gifters that have gone"
 """Who has the share of their dials."""
 
-NOT_NEEDED: Final = "nobody needs this session any more"
+CLOSED_HERE: Final = "this peer has been closed"
 CROSSED_HELLOS: Final = "Crossed hellos mitigation"
 OTHER_TRANSPORT: Final = "a location of another transport than that of the channel"
 UNPROVED: Final = "the netlayer was to prove who this is, and has not"
@@ -153,7 +154,7 @@ class Peer(Publisher):
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._unopened: dict[Connection, None] = {}
         self._closed = False
-        self._why_closed = "this peer has been closed: make a new one"
+        self._why_closed = f"{CLOSED_HERE}: make a new one"
         self._opening = "async with Peer(…)"
 
     def __repr__(self) -> str:
@@ -205,9 +206,9 @@ class Peer(Publisher):
         self._gift_alarm.stop()
         self._number_alarm.stop()
         for connection in (*self.connections, *self._unopened):
-            connection.close("the peer has closed")
+            connection.close(PEER_CLOSED, CLOSED_HERE)
         for dial in tuple(self._dials.values()):
-            self._fail_dial(dial, SessionSevered("there is no session: the peer has closed"))
+            self._fail_dial(dial, SessionSevered(f"there is no session: {CLOSED_HERE}"))
         self._gifts.clear()
         for netlayer in self._netlayers.values():
             await netlayer.close()
@@ -394,7 +395,7 @@ class Peer(Publisher):
             self._fail_dial(dial, error)
         except asyncio.CancelledError:
             # The loop ends, without having closed this peer.
-            self._fail_dial(dial, NetlayerError("the peer has closed"))
+            self._fail_dial(dial, NetlayerError(CLOSED_HERE))
             raise
 
     def _fail_dial(self, dial: Dial, error: Exception) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from hobgoblin.captp import Stats
+from hobgoblin.captp.texts import CLOSED
 from hobgoblin.connection import Connection
 from hobgoblin.locators import PeerLocator
 
@@ -65,7 +66,7 @@ class PeerSession:
         """Why it has ended, or ``None`` while it is open. Some of that text may be the other peer's."""
         return self._connection.severed_because
 
-    def close(self, reason: str = "closed") -> None:
+    def close(self, reason: str = CLOSED) -> None:
         """End the session after what was sent over it; the other peer is told why. Any thread. Idempotent.
 
         Everything that waits on it breaks, here and there. `Peer.enliven` reaches the peer anew.

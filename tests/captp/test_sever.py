@@ -199,7 +199,6 @@ def test_what_has_settled_is_no_orphan(stranger):
         ("\u202egnp", "\\u202egnp"),
         ("x" * 100_000, "x" * 200),
         ("🚀" * 1000, "\\U0001f680" * 200),
-        ("", ""),
     ],
 )
 def test_t21_the_reason_of_a_peer_is_cut_and_escaped(stranger, caplog, reason, told):

@@ -49,6 +49,7 @@ from weakref import WeakKeyDictionary, ref
 from hobgoblin.captp import SessionState
 from hobgoblin.captp.gifts import GiftDesk, GiftTable
 from hobgoblin.captp.handoffs import Gift
+from hobgoblin.captp.texts import NOT_NEEDED
 from hobgoblin.connection import Connection
 from hobgoblin.errors import (
     BrokenPromise,
@@ -61,7 +62,7 @@ from hobgoblin.errors import (
     VatStopped,
 )
 from hobgoblin.messages import ENCODERS, DescSigEnvelope
-from hobgoblin.peer import CROSSED_HELLOS, DUPLICATE, NOT_NEEDED, Peer
+from hobgoblin.peer import CLOSED_HERE, CROSSED_HELLOS, DUPLICATE, Peer
 from hobgoblin.refs import BROKEN, FULFILLED, PENDING, LocalRef, Promise, Ref, RemoteRef
 from hobgoblin.sturdyrefs import Bootstrap
 from hobgoblin.syrup import encode
@@ -71,7 +72,7 @@ from tests.simulation.tokens import BREAKS, CANARY, TAINTED, Channel, Letter, To
 OPEN, SEVERED = SessionState.OPEN, SessionState.SEVERED
 
 ENDINGS = (
-    *("the peer closed the connection", "the peer has closed", "no hello in time"),
+    *("the peer closed the connection", "the peer has closed", CLOSED_HERE, "no hello in time"),
     *("the vat has been stopped", CROSSED_HELLOS, DUPLICATE, NOT_NEEDED),
 )
 """Why a session of two honest peers may end."""

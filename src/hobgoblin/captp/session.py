@@ -37,7 +37,7 @@ from hobgoblin.captp.quotas import Queues, Quota
 from hobgoblin.captp.relays import Relays
 from hobgoblin.captp.speaking import Speaker
 from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED, SessionState, Stats
-from hobgoblin.captp.texts import REASON_LENGTH, printable
+from hobgoblin.captp.texts import REASON_LENGTH, printable, why_aborted
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
@@ -421,8 +421,13 @@ class Session(Speaker):
             self._relays = Relays(self)
         return self._relays
 
-    def abort(self, reason: str) -> None:
-        """End the session and tell the peer why, in at most 200 characters. Idempotent."""
+    def abort(self, reason: str, here: str | None = None) -> None:
+        """End the session and tell the peer why, in at most 200 characters. Idempotent.
+
+        Args:
+            reason: what the peer is told.
+            here: why the session has ended as we see it; by default the same.
+        """
         if self.state is SEVERED:
             return
         # Who has not said anything yet can't be told anything: how it frames messages is not known.
@@ -431,7 +436,7 @@ class Session(Speaker):
                 self._write(OpAbort(reason[:REASON_LENGTH].encode(errors="replace").decode()))
             except NotPassable:
                 logger.debug("the limits leave no room for an op:abort")
-        self._sever(reason)
+        self._sever(reason if here is None else here)
 
     # For people
 
@@ -499,7 +504,7 @@ class Session(Speaker):
     def _handle_op_abort(self, op: OpAbort) -> None:
         self._discard_output()
         self.abort_reason = printable(op.reason)
-        self._sever(f"the peer aborted: {self.abort_reason}")
+        self._sever(why_aborted(self.abort_reason))
 
     def _handle_second_hello(self, op: OpStartSession) -> None:
         raise ProtocolError("a second op:start-session")

@@ -7,10 +7,30 @@ from typing import Final, cast
 
 from hobgoblin.values import Symbol
 
-__all__ = ["REASON_LENGTH", "argument_path", "printable"]
+__all__ = [
+    "CLOSED",
+    "DISCONNECTED",
+    "NOT_NEEDED",
+    "PEER_CLOSED",
+    "PROGRAM_ENDED",
+    "REASON_LENGTH",
+    "argument_path",
+    "printable",
+    "why_aborted",
+]
 
 REASON_LENGTH: Final = 200
 """Characters of the reason of an op:abort, in either direction."""
+
+# With these an op:abort ends a session in good order: there is no other message for that.
+PEER_CLOSED: Final = "the peer has closed"
+CLOSED: Final = "closed"
+DISCONNECTED: Final = "disconnected"
+PROGRAM_ENDED: Final = "the program has ended"
+NOT_NEEDED: Final = "nobody needs this session any more"
+
+_SAY_NO_MORE: Final = frozenset((PEER_CLOSED, CLOSED, DISCONNECTED))
+_ORDERLY: Final = frozenset((*_SAY_NO_MORE, PROGRAM_ENDED, NOT_NEEDED, "the vat has been stopped"))
 
 _ARGUMENT: Final = re.compile(r"\$\[(\d+)\]")
 
@@ -27,3 +47,12 @@ def argument_path(path: str, args: object) -> str:
 def printable(text: str) -> str:
     """Return text from a peer fit for a log and an exception."""
     return ascii(text[:REASON_LENGTH])[1:-1]
+
+
+def why_aborted(reason: str) -> str:
+    """Return what has ended a session, given the reason in the peer's op:abort, which is `printable`."""
+    if reason in _SAY_NO_MORE:
+        return "the peer has closed the session"
+    if reason in _ORDERLY:
+        return f"the peer has closed the session: {reason}"
+    return f"the peer aborted: {reason}" if reason else "the peer aborted and gave no reason"
