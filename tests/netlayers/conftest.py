@@ -25,7 +25,6 @@ class Run:
     def __init__(self, loop_factory=None):
         self.reports = []  # what reached the loop's exception handler
         self._loop_factory = loop_factory
-        self.on_uvloop = loop_factory is not None
 
     def __call__(self, main):
         async def guarded():

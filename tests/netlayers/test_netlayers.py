@@ -347,9 +347,6 @@ def test_no_descriptor_is_left(netlayers, run, recorder):
 
 
 def test_cancel_a_dial_at_any_turn(netlayers, run, recorder):
-    if run.on_uvloop:
-        pytest.skip("uvloop goes on with a transport whose opening was cancelled, and keeps its socket")
-
     async def main():
         server, client = netlayers.server(), netlayers.client()
         await server.listen(lambda: recorder(eof=recorder.close))

@@ -232,7 +232,9 @@ async def adopt(sock: socket.socket, channel: StreamChannel) -> None:
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: channel, sock)
-    finally:
-        if not channel.opened:
+    except BaseException:
+        # Cancelled just after it had opened, uvloop closes the socket at once, and tells nobody.
+        if not channel.gone.done() and (not channel.opened or sock.fileno() < 0):
             sock.close()
             channel.connection_lost(None)
+        raise
