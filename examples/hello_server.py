@@ -1,11 +1,12 @@
-"""Publish an object: prints the URI that leads to it.
+"""Publish an object: prints the URI that leads to it. Ctrl-C ends it.
 
 python hello_server.py
 """
 
 import asyncio
+import sys
 
-from hobgoblin import Actor, Peer, method, netlayers, spawn
+from hobgoblin import Actor, HobgoblinError, Peer, method, netlayers, spawn
 
 
 class Guest(Actor):
@@ -29,4 +30,7 @@ async def main() -> None:
         await peer.serve_forever()
 
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except HobgoblinError as error:
+    sys.exit(str(error))

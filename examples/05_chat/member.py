@@ -1,4 +1,4 @@
-"""Step 5, the other side: be a member of the chat room. What you type is said there.
+"""Step 5, the other side: be a member of the chat room. What you type is said there; Ctrl-D ends it.
 
 python member.py 'ocapn://…'
 """
@@ -23,13 +23,19 @@ def hear(text: str) -> None:
 async def main(uri: str) -> None:
     async with Peer(netlayers.Unix()) as peer, console() as lines:
         membership = await peer.enliven(uri, Membership)
-        hob.on_sever(membership, lambda error: lines.feed_eof())  # the room has gone: end the loop
+
+        def gone(error: Exception) -> None:
+            print("the room has gone:", error, flush=True)
+            lines.feed_eof()  # ends the loop
+
         await membership.enter(hear)
+        unwatch = hob.on_sever(membership, gone)
         async for line in lines:
             try:
                 await membership.say(line.decode().strip())
             except hob.Refused as error:
                 print("refused:", error, flush=True)
+        unwatch()
 
 
 parser = argparse.ArgumentParser(description="Be a member of the chat room.")

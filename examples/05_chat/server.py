@@ -2,7 +2,7 @@
 
 python server.py
 
-Type `invite NAME` to get the URI of a membership, and `remove NAME` to revoke it.
+Type `invite NAME` to get the URI of a membership, and `remove NAME` to revoke it. Ctrl-D ends it.
 """
 
 import asyncio

@@ -112,6 +112,20 @@ def test_members_end_when_the_server_is_killed(server: Program, start: Start) ->
     ada = join(start, invite(server, "ada"), "ada")
     server.stop(signal.SIGKILL)
     assert ada.process.wait() == 0
+    told = "the room has gone: the session has ended: the peer closed the connection\n"
+    assert ada.end() == (0, told, "")
+
+
+def test_members_are_told_that_the_server_has_ended(server: Program, start: Start) -> None:
+    ada = join(start, invite(server, "ada"), "ada")
+    assert server.end() == (0, "", "")
+    assert ada.process.wait() == 0
+    told = "the room has gone: the session has ended: the peer has closed the session\n"
+    assert ada.end() == (0, told, "")
+
+
+def test_who_ends_its_own_program_is_not_told_that_the_room_has_gone(server: Program, start: Start) -> None:
+    ada = join(start, invite(server, "ada"), "ada")
     assert ada.end() == (0, "", "")
 
 

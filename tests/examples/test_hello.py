@@ -27,6 +27,15 @@ def test_hello(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     assert not problem.startswith("Traceback")
 
 
+def test_a_second_server_says_why_it_does_not_start(start: Start) -> None:
+    server = start(EXAMPLES / "hello_server.py")
+    server.line()
+    end = start(EXAMPLES / "hello_server.py").end()
+    assert (end.code, end.out, len(end.err.splitlines())) == (1, "", 1)
+    assert "in use by a running server" in end.err
+    assert server.stop(signal.SIGTERM).code == 0
+
+
 @pytest.mark.parametrize("arguments", [[], ["one", "two"]], ids=" ".join)
 def test_a_wrong_command_line(start: Start, arguments: list[str]) -> None:
     end = start(EXAMPLES / "hello_client.py", *arguments).end()
