@@ -398,3 +398,45 @@ class Closed(Refused):
 
 assert_type(OutOfStock("boots"), OutOfStock)
 assert_type(Closed("sundays"), Closed)
+
+
+class Bell(Actor):
+    """Called itself, as a function is."""
+
+    @method
+    def __call__(self, times: int) -> str:
+        return "ding" * times
+
+
+class Finder(Actor):
+    @method
+    async def __call__(self, name: str) -> Car | None:
+        return None
+
+    @method
+    def find(self, name: str) -> Car | None:
+        return None
+
+    @method("lookUp")
+    async def look_up(self, name: str) -> Car | None:
+        return near(self.find)(name)
+
+    @method
+    def either(self) -> Car | Factory:
+        return spawn(Factory)
+
+
+async def perhaps(finder: Finder, bell: Bell, call: Function[[str], Car | None], anything: Any) -> None:
+    """An actor or nothing has to be awaited, and an actor that is called itself may be called near."""
+    assert_type(finder.find("a"), Promise[Car | None])
+    assert_type(finder.look_up("a"), Promise[Car | None])
+    assert_type(await finder("a"), Car | None)
+    assert_type(call("a"), Promise[Car | None])
+    assert_type(finder.either(), Car | Factory)
+    assert_type(near(finder.find)("a"), Car | None)
+    assert_type(near(finder)("a"), Car | None)
+    assert_type(near(bell)(3), str)
+    assert_type(near(call)("a"), Car | None)
+    assert_type(near(anything)(1), Any)
+    if (car := await finder.find("a")) is not None:
+        assert_type(car.drive(), Promise[str])

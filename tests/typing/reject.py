@@ -215,3 +215,19 @@ def waiting(car: Car) -> None:
     blocking.Peer(nome="x")  # E
     shareable(Car)  # E
     print(count)
+
+
+class Finder(Actor):
+    @method
+    def find(self, name: str) -> Car | None:
+        return None
+
+    @method
+    def __call__(self, times: int) -> str:
+        return "ding" * times
+
+
+def perhaps(finder: Finder) -> None:
+    finder.find("a").drive()  # E
+    near(finder)("a")  # E
+    near(finder)()  # E

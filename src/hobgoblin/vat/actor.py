@@ -18,6 +18,7 @@ from typing import (
     Final,
     Generic,
     ParamSpec,
+    Protocol,
     Self,
     TypeVar,
     cast,
@@ -39,7 +40,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-A = TypeVar("A", bound="Actor")
 
 MISSING: Final = object()
 
@@ -75,16 +75,9 @@ class Method(Generic[P, R_co]):
 
     @overload
     def __get__(self, obj: None, owner: Any = None) -> Self: ...
+    # Not by a bound type variable: mypy takes that for anything, and so a `Car | None` for an actor.
     @overload
-    def __get__(
-        self: Method[P, Coroutine[Any, Any, A]], obj: object, owner: Any = None
-    ) -> Callable[P, A]: ...
-    @overload
-    def __get__(self: Method[P, A], obj: object, owner: Any = None) -> Callable[P, A]: ...
-    @overload
-    def __get__(
-        self: Method[P, Coroutine[Any, Any, T]], obj: object, owner: Any = None
-    ) -> Callable[P, Promise[T]]: ...
+    def __get__(self: Method[P, Actor], obj: object, owner: Any = None) -> Callable[P, R_co]: ...
     @overload
     def __get__(self: Method[P, Promise[T]], obj: object, owner: Any = None) -> Callable[P, Promise[T]]: ...
     @overload
@@ -125,10 +118,25 @@ class InheritedMethod:
         raise TypeError(f"super().{name} can't be sent to: call it with near(super().{name})(…)")
 
 
+if TYPE_CHECKING:
+
+    class _Declare(Protocol):
+        """``@method("exactName")``: what it makes of a function is the same as without a name."""
+
+        @overload
+        def __call__(
+            self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+        ) -> Method[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> Method[P, R]: ...
+
+
+@overload
+def method(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /) -> Method[P, R]: ...
 @overload
 def method(function: Callable[Concatenate[Any, P], R], /) -> Method[P, R]: ...
 @overload
-def method(exact_name: str, /) -> Callable[[Callable[Concatenate[Any, P], R]], Method[P, R]]: ...
+def method(exact_name: str, /) -> _Declare: ...
 def method(argument: Any, /) -> Any:
     """Declare that a method may be called from outside: by whoever holds a reference.
 

@@ -30,7 +30,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from hobgoblin.refs.promise import _Registered
+    from hobgoblin.vat.actor import Method
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +41,15 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 A = TypeVar("A", bound=Actor)
+
+
+if TYPE_CHECKING:
+
+    class _Called(Protocol[P, R_co]):
+        """An actor that declares ``__call__``: not every checker takes it for a callable."""
+
+        @property
+        def __call__(self) -> Method[P, R_co]: ...
 
 
 class Function(Actor, Generic[P, R_co]):
@@ -52,8 +64,8 @@ class Function(Actor, Generic[P, R_co]):
     ) -> A: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
-        self: Function[P, A], *args: P.args, **kwargs: P.kwargs
-    ) -> A: ...
+        self: Function[P, Actor], *args: P.args, **kwargs: P.kwargs
+    ) -> R_co: ...
     @overload
     def __call__(
         self: Function[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
@@ -190,7 +202,7 @@ def untag(promise: Promise[Tagged | _Registered], tag: str) -> Promise[Any]:
 
 
 @overload
-def near(bound: Callable[P, Promise[T]], /) -> Callable[P, T]: ...
+def near(bound: Callable[P, Promise[T]] | _Called[P, T], /) -> Callable[P, T]: ...
 @overload
 def near(bound: Callable[P, A], /) -> Callable[P, A]: ...
 def near(bound: Any, /) -> Any:
