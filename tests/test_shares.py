@@ -1,6 +1,7 @@
 """What several peers share at ours: dials for hand-offs, gifts at one exporter; and what counts them."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -202,6 +203,30 @@ def test_what_is_passed_on_is_counted_in_the_stats() -> None:
             await own.settle(own)
             assert [await answer for answer in answers] == ["far"] * 5
             assert to_far.stats.relayed == 0
+
+    run(main)
+
+
+def test_a_part_that_was_dropped_counts_until_what_it_is_a_part_of_settles() -> None:
+    """Hence who passes it on for others has to count it as long."""
+
+    async def main() -> None:
+        async with peers("asking home") as (asking, home):
+            own, far = await hold(asking, home)
+            gate = far.pledge()
+            await far.hi()
+            [session] = home.sessions
+            listeners = session.stats.listeners
+            part = gate[0]
+            await far.hi()
+            assert session.stats.listeners == listeners + 1
+            del part
+            gc.collect()
+            await until(lambda: session.stats.answers == 1)  # that of the gate
+            assert session.stats.listeners == listeners + 1
+            await own.settle([1])
+            assert await gate == (1,)
+            assert session.stats.listeners == 0
 
     run(main)
 

@@ -24,7 +24,8 @@ asked about is passed on as a question all the same: its answer tells that it co
 
 A part of a promise (op:get and the like) would have to be listened to for that, and so cross for
 nobody. It counts no more either when a call that was sent to it is answered, and mostly one is. So only
-if there are some parts already of which nothing is known, those that follow are listened to.
+if there are some parts already of which nothing is known, those that follow are listened to. That one was
+dropped tells nothing: the other side lets its answer go, and keeps and counts the question until it settles.
 """
 
 from __future__ import annotations
