@@ -45,13 +45,17 @@ from hobgoblin.refs.message import (
     CALLER,
     Message,
     call_site,
+    message_to,
     not_a_target,
+    place_of,
+    sent_from,
     verb_of,
     with_keywords,
 )
 from hobgoblin.refs.promise import (
     Follower,
     Promise,
+    promise_of,
 )
 from hobgoblin.refs.reference import (
     BoundSend,
@@ -95,7 +99,11 @@ __all__ = [
     "Watcher",
     "call_site",
     "current_home",
+    "message_to",
     "not_a_target",
+    "place_of",
+    "promise_of",
+    "sent_from",
     "verb_of",
     "with_keywords",
 ]

@@ -7,6 +7,7 @@ cdef Py_ssize_t CALLER
 cdef int PENDING, FOLLOWING, FULFILLED, BROKEN, ROUTE_IMPORT, ROUTE_NONE
 
 
+@cython.freelist(64)
 cdef class Promise(Ref):
     cdef public object _at, _site, _value, _route, _pos, _trace
     cdef public list _queue, _listeners
@@ -56,3 +57,7 @@ cdef class Promise(Ref):
     target=Ref, message=Message, answer=Promise, follower=Promise,
 )
 cpdef _settle(Promise first)
+
+
+@cython.locals(promise=Promise)
+cpdef Promise promise_of(object home, object site)

@@ -1,7 +1,7 @@
 cimport cython
 
-from hobgoblin.refs.message cimport Message
-from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.message cimport Message, message_to
+from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
 from hobgoblin.vat.invoke cimport invoke
 from hobgoblin.vat.passing cimport pass_arguments, pass_value
@@ -19,8 +19,9 @@ cdef class Vat:
     cdef public list _effects, _undo, _spawned, _becomes
 
     cpdef accept(self, Message message)
-    @cython.locals(answer=Promise)
+    @cython.locals(answer=Promise, message=Message)
     cpdef Promise send(self, Ref target, tuple args, object site)
+    @cython.locals(message=Message)
     cpdef send_only(self, Ref target, tuple args, object site)
     cpdef effect(self, object effect)
     cpdef _begin(self, LocalRef running)

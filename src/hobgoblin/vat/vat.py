@@ -25,8 +25,8 @@ from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
 from hobgoblin.refs import CALLER, Selection, Site, call_site, current_home, verb_of, with_keywords
-from hobgoblin.refs.message import Message
-from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.message import Message, message_to
+from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import BoundSend, LocalRef, Ref
 from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, reference_to
 from hobgoblin.vat.contracts import Dependent, VatHost
@@ -263,18 +263,18 @@ class Vat:
 
     def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
         """Send to any reference. The answer is a promise of this vat."""
+        args = pass_arguments(args, self)
+        answer = promise_of(self, site)
+        message = message_to(target, args, answer, self, site)
         if self._open and self._host.here():
-            answer: Promise[Any] = Promise(self, site)
-            self._effects.append(Message(target, pass_arguments(args, self), answer, self, site))
+            self._effects.append(message)
         else:
-            args = pass_arguments(args, self)
-            answer = Promise(self, site)
-            target._accept(Message(target, args, answer, self, site))
+            target._accept(message)
         return answer
 
     def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send to any reference without asking for an answer."""
-        message = Message(target, pass_arguments(args, self), None, self, site)
+        message = message_to(target, pass_arguments(args, self), None, self, site)
         if self._open and self._host.here():
             self._effects.append(message)
         else:
