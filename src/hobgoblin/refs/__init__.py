@@ -41,6 +41,7 @@ from hobgoblin.refs.contracts import (
     Watcher,
     current_home,
 )
+from hobgoblin.refs.homes import LocalHome
 from hobgoblin.refs.message import (
     CALLER,
     Message,
@@ -63,6 +64,7 @@ from hobgoblin.refs.reference import (
     NamedBehaviour,
     Ref,
     RemoteRef,
+    sender,
 )
 from hobgoblin.refs.relay import Relay
 from hobgoblin.refs.selection import Selection
@@ -84,6 +86,7 @@ __all__ = [
     "Home",
     "Host",
     "Listener",
+    "LocalHome",
     "LocalRef",
     "Message",
     "NamedBehaviour",
@@ -103,6 +106,7 @@ __all__ = [
     "not_a_target",
     "place_of",
     "promise_of",
+    "sender",
     "sent_from",
     "verb_of",
     "with_keywords",

@@ -7,7 +7,6 @@ cdef Py_ssize_t CALLER
 cdef int PENDING, FOLLOWING, FULFILLED, BROKEN, ROUTE_IMPORT, ROUTE_NONE
 
 
-@cython.freelist(64)
 cdef class Promise(Ref):
     cdef public object _at, _site, _value, _route, _pos, _trace
     cdef public list _queue, _listeners

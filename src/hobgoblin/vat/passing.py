@@ -42,6 +42,7 @@ _AS_IS: Final = frozenset(
 """Values that can't change, are the same here and there, and need no look inside."""
 
 _INTEGER_BOUND: Final = 10**DEFAULT_LIMITS.integer_digits
+_INTEGER_LEAST: Final = -_INTEGER_BOUND
 _DEPTH: Final = DEFAULT_LIMITS.depth - 8
 """Room is left for what a message wraps around its arguments."""
 _PATH: Final = 120
@@ -56,15 +57,16 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
     """
     for arg in args:
         kind = type(arg)  # pyright: ignore[reportUnknownVariableType]
-        if kind in _AS_IS:
-            continue
-        if kind is Symbol:
+        if kind is int:
+            if _INTEGER_LEAST < arg < _INTEGER_BOUND:
+                continue
+        elif kind is str:
+            if arg.isascii():
+                continue
+        elif kind is Symbol:
             if arg.name.isascii():
                 continue
-        elif kind is int:
-            if -_INTEGER_BOUND < arg < _INTEGER_BOUND:
-                continue
-        elif kind is str and arg.isascii():
+        elif kind in _AS_IS:
             continue
         break
     else:
@@ -83,8 +85,11 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
 
 def pass_value(value: Any, vat: Vat, name: str) -> object:
     """Return ``value`` as the receiver will see it; ``name`` is what to call it in an error."""
-    if type(value) in _AS_IS:
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind in _AS_IS or (kind is int and _INTEGER_LEAST < value < _INTEGER_BOUND):
         return value
+    if kind is str and value.isascii():
+        return value  # pyright: ignore[reportUnknownVariableType]
     try:
         return _Passage(vat).pass_one(value)
     except NotPassable as error:
@@ -122,7 +127,7 @@ class _Passage:
         if kind in _AS_IS:
             return value
         if kind is int:
-            if not -_INTEGER_BOUND < value < _INTEGER_BOUND:
+            if not _INTEGER_LEAST < value < _INTEGER_BOUND:
                 raise NotPassable(f"an integer of more than {DEFAULT_LIMITS.integer_digits} digits", "")
             return value
         if kind is str:

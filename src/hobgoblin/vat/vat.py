@@ -25,6 +25,7 @@ from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
 from hobgoblin.refs import CALLER, Selection, Site, call_site, current_home, verb_of, with_keywords
+from hobgoblin.refs.homes import LocalHome
 from hobgoblin.refs.message import Message, message_to
 from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import BoundSend, LocalRef, Ref
@@ -60,7 +61,7 @@ _UNMADE: Final = Nobody(HobgoblinError(_NOT_YET))
 
 
 @final
-class Vat:
+class Vat(LocalHome):
     """A home of objects. Made by `hobgoblin.spawn_vat` and by a `Peer`.
 
     Args:
@@ -80,6 +81,8 @@ class Vat:
     ) -> None:
         self.name = name
         self._host = host
+        self._here = host.here
+        self._clock = host.clock
         self._slice = slice_seconds
         self._slow = slow_turn_seconds
         self._context = copy_context()
@@ -266,19 +269,21 @@ class Vat:
         args = pass_arguments(args, self)
         answer = promise_of(self, site)
         message = message_to(target, args, answer, self, site)
-        if self._open and self._host.here():
+        if self._open and self._here():
             self._effects.append(message)
         else:
-            target._accept(message)
+            way = target
+            way._accept(message)
         return answer
 
     def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send to any reference without asking for an answer."""
         message = message_to(target, pass_arguments(args, self), None, self, site)
-        if self._open and self._host.here():
+        if self._open and self._here():
             self._effects.append(message)
         else:
-            target._accept(message)
+            way = target
+            way._accept(message)
 
     def select(
         self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
@@ -299,7 +304,7 @@ class Vat:
 
     def effect(self, effect: Effect) -> None:
         """Let an effect set out when the open turn commits, or now if none is open."""
-        if self._open and self._host.here():
+        if self._open and self._here():
             self._effects.append(effect)
         else:
             effect.dispatch()
@@ -479,7 +484,7 @@ class Vat:
     def _drain(self) -> None:
         """Run turns until the queue is empty or the time slice is used up."""
         queue = self._queue
-        clock = self._host.clock
+        clock = self._clock
         before = clock()
         end = before + self._slice
         self._draining = True
