@@ -59,6 +59,7 @@ from hobgoblin.refs.promise import (
     promise_of,
 )
 from hobgoblin.refs.reference import (
+    FUNCTIONS,
     BoundSend,
     LocalRef,
     NamedBehaviour,
@@ -74,6 +75,7 @@ __all__ = [
     "CALLER",
     "FOLLOWING",
     "FULFILLED",
+    "FUNCTIONS",
     "PENDING",
     "ROUTE_ANSWER",
     "ROUTE_IMPORT",

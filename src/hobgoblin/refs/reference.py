@@ -23,6 +23,9 @@ _ADVICE = "a reference has no behaviour of its own: `await` it, call a method on
 _OF_FUTURES: Final = frozenset({"add_done_callback", "remove_done_callback", "get_loop"})
 
 
+FUNCTIONS: Final = (FunctionType, MethodType, BuiltinFunctionType, type(lambda: None))
+"""The types of functions; of those in compiled modules, such as what `near` returns, it is the last."""
+
 _running_home: Final = current_home.get
 
 
@@ -178,7 +181,7 @@ class LocalRef(Ref):
     def __repr__(self) -> str:
         behaviour = self._behaviour
         name = type(behaviour).__name__
-        if isinstance(behaviour, FunctionType | MethodType | BuiltinFunctionType | NamedBehaviour):
+        if isinstance(behaviour, (NamedBehaviour, *FUNCTIONS)):
             # Nothing else is asked for its name: an actor might run code to tell it.
             name = str(getattr(behaviour, "__name__", name))
         return f"<Ref {name}>"

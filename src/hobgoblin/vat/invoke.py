@@ -8,10 +8,11 @@ look-up by a name that came with a message.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType
 from typing import Any, Final, cast
 
 from hobgoblin.errors import BadArguments, NoSuchMethod
+from hobgoblin.refs import FUNCTIONS
 from hobgoblin.values import Keyword, Shaped, Symbol, one_line
 from hobgoblin.vat.actor import Actor
 from hobgoblin.vat.guards import Guard, revived_arguments
@@ -24,7 +25,7 @@ _METHODS_NAMED: Final = 20
 
 def is_function(value: object) -> bool:
     """Tell whether ``value`` is a function that can be an actor's behaviour."""
-    return isinstance(value, FunctionType | MethodType | BuiltinFunctionType)
+    return isinstance(value, FUNCTIONS)
 
 
 def invoke(behaviour: object, args: tuple[object, ...]) -> Any:

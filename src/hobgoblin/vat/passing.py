@@ -10,12 +10,12 @@ the reason of a broken promise; only sessions reduce either to what the other si
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping
-from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from hobgoblin.errors import NotPassable
 from hobgoblin.locators import PeerLocator, SturdyRef
-from hobgoblin.refs import BoundSend, LocalRef, Promise, Ref, RemoteRef
+from hobgoblin.refs import FUNCTIONS, BoundSend, LocalRef, Promise, Ref, RemoteRef
 from hobgoblin.values import (
     DEFAULT_LIMITS,
     SHAPED_TAGS,
@@ -185,7 +185,7 @@ class _Passage:
             return Record(label, cast("tuple[object, ...]", self._part(value.fields, ".fields", depth)))
         if isinstance(value, Actor):
             return reference_to(value) if "_hob_ref" in value.__dict__ else self.vat.spawn(value)
-        if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
+        if isinstance(value, FUNCTIONS):
             return self.vat.spawn(value)
         if isinstance(value, Exception):
             return value

@@ -25,6 +25,7 @@ cdef class Vat(LocalHome):
     @cython.locals(message=Message, way=Ref)
     cpdef send_only(self, object target, tuple args, object site)
     cpdef effect(self, object effect)
+    cpdef call_near(self, object target, tuple args, dict kwargs)
     cpdef _begin(self, LocalRef running)
     @cython.locals(message=Message, target=Ref, effects=list)
     cpdef _commit(self)
