@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# For references that nobody has initialised: what is sent to them raises in the compiled form, too.
 """References to objects, near and far, and the sends that they make."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# cython: nonecheck=True
 """The verbs that send, and `near`: what programs do most often, so these of the verbs are compiled."""
 
 from __future__ import annotations
