@@ -12,7 +12,9 @@ cdef class Message:
 
 
 cdef object _frame_at
+cdef Py_ssize_t _CALLER
 
+@cython.locals(message=Message)
 cpdef Message message_to(object target, tuple args, object answer, object home, object site)
 cpdef object call_site(Py_ssize_t depth, object called=*)
 cpdef object verb_of(str name)

@@ -133,12 +133,13 @@ def message_to(
 
 
 _frame_at: Final = sys._getframe
+_CALLER: Final = CALLER
 
 
 def call_site(depth: int, called: Symbol | str | None = None) -> Site | None:
     """Return where the caller's caller stands; ``depth`` frames above this function's caller."""
     try:
-        frame = _frame_at(depth + CALLER)
+        frame = _frame_at(depth + _CALLER)
     except ValueError:
         return None  # called by no Python code: a thread that runs nothing but this send
     return (frame.f_code, frame.f_lasti, called)

@@ -493,7 +493,7 @@ class Promise(Ref, Generic[T_co]):
 
 def promise_of(home: Home, site: Site | None) -> Promise[Any]:
     """Return a new promise: what the class makes, at half the cost."""
-    promise: Promise[Any] = Promise.__new__(Promise)
+    promise: Promise[Any] = Promise.__new__(Promise)  # pyright: ignore[reportUnknownVariableType]
     promise._at = home
     promise._site = site
     promise._state = PENDING

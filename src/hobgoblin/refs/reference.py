@@ -9,7 +9,6 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from hobgoblin.refs.contracts import Home, Sink, current_home
-from hobgoblin.refs.homes import LocalHome
 from hobgoblin.refs.inert import Inert
 from hobgoblin.refs.message import CALLER, Message, call_site, verb_of, with_keywords
 
@@ -169,7 +168,7 @@ class LocalRef(Ref):
 
     __slots__ = ("_behaviour", "_vat")
 
-    def __init__(self, vat: LocalHome, behaviour: object) -> None:
+    def __init__(self, vat: Home, behaviour: object) -> None:
         self._vat = vat
         self._behaviour = behaviour
 

@@ -5,6 +5,7 @@ from hobgoblin.vat.guards cimport Guard
 
 cdef object Actor, Shaped, Symbol
 
+@cython.locals(methods=dict)
 cpdef object invoke(object behaviour, tuple args)
 @cython.locals(count=Py_ssize_t, guard=Guard)
 cdef object _call_method(object function, object behaviour, tuple args)

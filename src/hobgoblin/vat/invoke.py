@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from hobgoblin.errors import BadArguments, NoSuchMethod
 from hobgoblin.refs import FUNCTIONS
@@ -46,7 +46,8 @@ def invoke(behaviour: object, args: tuple[object, ...]) -> Any:
     verb = args[0] if args else None
     if type(verb) is Symbol:
         name = verb.name
-        function = cls._hob_methods.get(name)
+        methods = cls._hob_methods
+        function = methods.get(name)
         if function is not None:
             return _call_method(function, behaviour, args)
     elif cls._hob_call is not None:
@@ -90,13 +91,13 @@ def _call_method(function: Guard | Callable[..., Any], behaviour: Actor, args: t
     count = len(args)
     run: Callable[..., Any]
     # A verb is no less fit to be passed on than the object that takes its place.
-    if type(function) is Guard:
+    if isinstance(function, Guard):
         guard = function
         run = guard.function
         if count > 4 or not guard.fits(args):
             return call(function, (behaviour, *args[1:]))
     else:
-        run = cast("Callable[..., Any]", function)
+        run = function
         if count > 4 or not _are_plain(args):
             return call(function, (behaviour, *args[1:]))
     try:

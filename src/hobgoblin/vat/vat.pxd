@@ -13,7 +13,8 @@ cdef object Nobody, _COROUTINE
 
 cdef class Vat(LocalHome):
     cdef object __weakref__
-    cdef public object name, _host, _here, _clock, _slice, _slow, _context, _queue, _held, _dependents, _journal, _ended, _left_behind
+    cdef public object name, _host, _here, _clock, _context, _queue, _held, _stepping, _dependents, _journal, _ended, _left_behind
+    cdef public double _slice, _slow
     cdef public dict _stretches
     cdef public bint _awake, _draining, _stopped, _failing, _open, _recording
     cdef public LocalRef _running
@@ -30,6 +31,7 @@ cdef class Vat(LocalHome):
     @cython.locals(message=Message, target=Ref, effects=list)
     cpdef _commit(self)
     cpdef _abandon(self)
+    cpdef _settle(self, Promise answer, object result)
     cpdef _enqueue(self, object job)
     cpdef _wake(self)
     @cython.locals(before=double, end=double, now=double)

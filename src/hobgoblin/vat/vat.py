@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, final, overload
 from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
@@ -98,6 +98,8 @@ class Vat(LocalHome):
         self._failing = False
         # A task of this vat has yet to run its first stretch; later messages must not overtake it.
         self._held: Stretches | None = None
+        # The asynchronous method that runs, of those whose turn is open.
+        self._stepping: Stretches | None = None
         self._stretches: dict[Stretches, None] = {}
         self._dependents: WeakKeyDictionary[Dependent, None] = WeakKeyDictionary()
         self._open = False
@@ -234,7 +236,7 @@ class Vat(LocalHome):
         self._ended = f"is out of reach: {because}"
         # Whatever its thread was doing, nobody goes on with it.
         self._awake = self._draining = self._failing = self._open = False
-        self._held = None
+        self._held = self._stepping = None
 
     def stop_closed(self) -> None:
         """Stop as far as that is possible without the loop, which never runs again. For the host."""
@@ -386,10 +388,7 @@ class Vat(LocalHome):
         if asynchronous:
             self._start(result, answer, what, running, job)
         elif answer is not None:
-            if answer._at is self:
-                answer._resolve_here(result)
-            else:
-                answer._resolve(result)
+            self._settle(answer, result)
 
     # Stretches of asynchronous methods (`Stretches` calls these)
 
@@ -413,8 +412,9 @@ class Vat(LocalHome):
             effects, self._effects = self._effects, []
             for effect in effects:
                 if type(effect) is Message:
-                    target = effect.target
-                    target._accept(effect)
+                    message = effect
+                    target = message.target
+                    target._accept(message)
                 else:
                     effect.dispatch()
 
@@ -423,6 +423,14 @@ class Vat(LocalHome):
         roll_back(self, START)
         self._open = False
         self._running = None
+
+    def _settle(self, answer: Promise[Any], result: object) -> None:
+        """Resolve the answer of a turn; most often it belongs to this thread."""
+        home = answer._at
+        if home is self or (isinstance(home, Vat) and home._host is self._host):
+            answer._resolve_here(result)
+        else:
+            answer._resolve(result)
 
     def _finished(self, stretches: Stretches) -> None:
         self._stretches.pop(stretches, None)
@@ -492,10 +500,10 @@ class Vat(LocalHome):
         try:
             while queue and self._held is None:
                 job = queue.popleft()
-                if type(job) is Message:
+                if isinstance(job, Message):
                     self._deliver(job)
                 else:
-                    cast("Job", job).run(self)
+                    job.run(self)
                 now = clock()
                 if now - before > self._slow:
                     what = job.describe() if isinstance(job, Message) else repr(job)
@@ -521,7 +529,7 @@ class Vat(LocalHome):
             self._context.run(self._drain)
 
     def _deliver(self, message: Message) -> None:
-        target = cast("LocalRef", message.target)
+        target: LocalRef = message.target  # type: ignore[assignment]  # no other is for this queue
         behaviour = target._behaviour
         answer = message.answer
         result: Any
@@ -552,10 +560,7 @@ class Vat(LocalHome):
         if asynchronous:
             self._start(result, answer, message.describe(), target, message)
         elif answer is not None:
-            if answer._at is self:
-                answer._resolve_here(result)
-            else:
-                answer._resolve(result)
+            self._settle(answer, result)
 
     def _invoke(self, reference: LocalRef, args: tuple[object, ...]) -> Any:
         behaviour = reference._behaviour
