@@ -20,7 +20,7 @@ from hobgoblin.errors import (
     SessionSevered,
 )
 from hobgoblin.messages import UNKNOWN_ERROR
-from hobgoblin.refs import Site
+from hobgoblin.refs import Site, sent_from
 from hobgoblin.settings import SettingsOf
 from hobgoblin.sharing import shared_error, shared_name, whole_text
 from hobgoblin.values import ErrorValue, Shaped, Tagged
@@ -122,29 +122,26 @@ def received_reason(reason: object, site: Site | None = None) -> BaseException:
     if type(reason) is not ErrorValue:
         return BrokenPromise(reason)
     message = reason.message
-    sent_from = None
-    if site is not None:
-        code, line, _ = site
-        sent_from = f'"{code.co_filename}", line {line}, in {code.co_name}'
+    place = None if site is None else sent_from(site)
     if message == UNKNOWN_ERROR:
-        return RemoteError(message, sent_from=sent_from)
+        return RemoteError(message, sent_from=place)
     if message.startswith(CALL_FAILED):
-        return _masked(message, sent_from)
+        return _masked(message, place)
     shared = shared_error(message)
     if shared is None:
-        return RemoteRefused(message, sent_from=sent_from)
-    where = "" if sent_from is None else f", sent from {sent_from}"
+        return RemoteRefused(message, sent_from=place)
+    where = "" if place is None else f", sent from {place}"
     shared.add_note(f"the other side of a session reported this{where}")
     return shared
 
 
-def _masked(message: str, sent_from: str | None) -> RemoteError:
+def _masked(message: str, place: str | None) -> RemoteError:
     masked, _, trace = message.partition("\n")
     error_id = masked.removeprefix(CALL_FAILED)
     error = RemoteError(
         masked,
         error_id=error_id if len(error_id) <= _ID_CHARACTERS and error_id.isprintable() else None,
-        sent_from=sent_from,
+        sent_from=place,
         remote_traceback="".join([char if char.isprintable() or char == "\n" else "?" for char in trace])
         or None,
     )

@@ -21,14 +21,18 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hobgoblin.errors import VatStopped
 from hobgoblin.forking import FORKED, keep, let_go, tell_at_fork
-from hobgoblin.refs import BROKEN, FULFILLED, PENDING, current_home
+from hobgoblin.refs import BROKEN, FULFILLED, PENDING, Home, current_home
 from hobgoblin.refs.promise import Promise
-from hobgoblin.vat import Vat
+from hobgoblin.values import Shaped
 from hobgoblin.vat.shapes import revived_result
+from hobgoblin.vat.vat import Vat
 
 __all__ = ["Alarm", "HandledSignals", "LoopHost", "VatThread", "host_of", "spawn_vat", "until_told_to_end"]
 
 logger = logging.getLogger("hobgoblin.loops")
+
+_running_home: Final = current_home.get
+_current_task: Final = asyncio.current_task
 
 _EAGER = sys.version_info >= (3, 12)
 
@@ -46,6 +50,11 @@ class LoopHost:
         self._eager = _EAGER and getattr(loop, "eager_tasks", True)
         self._forked = False
         self._buried = False
+        # Vats that have been woken, each by its context and what is to run in it; whether the loop will
+        # run them, and whether they are being run.
+        self._woken: list[tuple[Context, Callable[[], object]]] = []
+        self._posted = False
+        self._running = False
         self._end = _stopping(self._vats)
         if loop.is_running():
             # The loop finishes this generator when it shuts down: it has no other way to tell us.
@@ -87,10 +96,33 @@ class LoopHost:
                 _give_up(callback)
 
     def post_in(self, context: Context, callback: Callable[[], object]) -> None:
-        if get_ident() == self._ident:
-            self._loop.call_soon(callback, context=context)
-        else:
+        if get_ident() != self._ident:
             self._loop.call_soon_threadsafe(callback, context=context)
+            return
+        if not self._posted or self._loop.is_closed():
+            self._loop.call_soon(self._run_posted)
+            self._posted = True
+        self._woken.append((context, callback))
+
+    def _run_posted(self) -> None:
+        self._posted = False
+        self.run_woken()
+
+    def run_woken(self) -> None:
+        if self._running or not self._woken:
+            return
+        # Those that are woken meanwhile wait for the next time, so that all get their turn.
+        woken, self._woken = self._woken, []
+        self._running = True
+        done = 0
+        try:
+            for context, callback in woken:
+                done += 1
+                context.run(callback)
+        finally:
+            self._running = False
+            for context, callback in woken[done:]:
+                self.post_in(context, callback)
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
         if self._eager and self._loop.is_running():
@@ -111,6 +143,8 @@ class LoopHost:
             if file is not None and hasattr(file, "fileno"):
                 let_go(file.fileno())
         _hosts.pop(id(loop), None)
+        self._woken.clear()
+        self._posted = self._running = False
         self._loop = cast("asyncio.AbstractEventLoop", _NoLoop())
         self._ident = 0
         self._forked = True
@@ -140,10 +174,13 @@ class LoopHost:
         """
         here = self.here()
         promise._heard = True
-        if here and promise._state >= FULFILLED:
-            if current_home.get() is not None:
-                yield
-        else:
+        home = _running_home()
+        if here and home is not None and self._in_a_stretch(home):
+            # The stretch ends, and looks whether the promise has settled before it goes by the loop.
+            yield promise
+        elif here and promise._state >= FULFILLED and home is not None:
+            yield
+        if not here or promise._state < FULFILLED:
             loop = asyncio.get_running_loop()
             waiter = _Waiter(loop)
             promise._listen(waiter)
@@ -159,7 +196,16 @@ class LoopHost:
         if promise._state == BROKEN:
             # Not with the frames of those who have awaited it before.
             raise promise._value.with_traceback(promise._trace)
-        return revived_result(promise._value)
+        value = promise._value
+        return revived_result(value) if type(value) is Shaped else value
+
+    def _in_a_stretch(self, home: Home) -> bool:
+        """Tell whether the caller runs in the very task of an asynchronous method of ``home``.
+
+        Not in one that the method has started, whose first steps an eager loop runs within the same turn.
+        """
+        stretches = home._stepping if isinstance(home, Vat) else None
+        return stretches is not None and stretches._task is _current_task(self._loop)
 
 
 class _NoLoop:

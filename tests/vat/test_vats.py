@@ -173,6 +173,7 @@ class TestFairness:
                 self.clock = map(float, count()).__next__
                 self.here, self.post, self.wait = host.here, host.post, host.wait
                 self.post_in, self.start = host.post_in, host.start
+                self.run_woken = host.run_woken
 
         async def main(vat: Vat) -> None:
             slow = Vat(SlowHost(vat.host), name="slow", slow_turn_seconds=0.5)
@@ -210,6 +211,7 @@ class TestFairness:
                 self.now = 1.0
                 self.here, self.post, self.wait = host.here, host.post, host.wait
                 self.post_in, self.start = host.post_in, host.start
+                self.run_woken = host.run_woken
 
             def clock(self) -> float:
                 return self.now

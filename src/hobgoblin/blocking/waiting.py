@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn, TypeVar, cast, final, overload
 
 from hobgoblin.background import is_background
 from hobgoblin.loops import LoopHost
-from hobgoblin.refs import BROKEN, FULFILLED, BoundSend, Promise, Ref, current_home
+from hobgoblin.refs import BROKEN, FULFILLED, BoundSend, Promise, Ref, current_home, sent_from
 from hobgoblin.values import Symbol
 from hobgoblin.vat.shapes import revived_result
 
@@ -171,10 +171,7 @@ def _time_is_up(promises: tuple[Promise[Any], ...], timeout: float | None) -> No
     )
     for promise in late[:_NOTES]:
         if promise._site is not None:
-            code, line, _ = promise._site
-            error.add_note(
-                f'{_called(promise)}: sent from "{code.co_filename}", line {line}, in {code.co_name}'
-            )
+            error.add_note(f"{_called(promise)}: sent from {sent_from(promise._site)}")
     raise error
 
 

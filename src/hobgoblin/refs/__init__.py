@@ -41,24 +41,31 @@ from hobgoblin.refs.contracts import (
     Watcher,
     current_home,
 )
+from hobgoblin.refs.homes import LocalHome
 from hobgoblin.refs.message import (
     CALLER,
     Message,
     call_site,
+    message_to,
     not_a_target,
+    place_of,
+    sent_from,
     verb_of,
     with_keywords,
 )
 from hobgoblin.refs.promise import (
     Follower,
     Promise,
+    promise_of,
 )
 from hobgoblin.refs.reference import (
+    FUNCTIONS,
     BoundSend,
     LocalRef,
     NamedBehaviour,
     Ref,
     RemoteRef,
+    sender,
 )
 from hobgoblin.refs.relay import Relay
 from hobgoblin.refs.selection import Selection
@@ -68,6 +75,7 @@ __all__ = [
     "CALLER",
     "FOLLOWING",
     "FULFILLED",
+    "FUNCTIONS",
     "PENDING",
     "ROUTE_ANSWER",
     "ROUTE_IMPORT",
@@ -80,6 +88,7 @@ __all__ = [
     "Home",
     "Host",
     "Listener",
+    "LocalHome",
     "LocalRef",
     "Message",
     "NamedBehaviour",
@@ -95,7 +104,12 @@ __all__ = [
     "Watcher",
     "call_site",
     "current_home",
+    "message_to",
     "not_a_target",
+    "place_of",
+    "promise_of",
+    "sender",
+    "sent_from",
     "verb_of",
     "with_keywords",
 ]

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from hobgoblin.refs.reference import Ref
 
 Site = tuple[CodeType, int, Symbol | str | None]
-"""Where a send stands in the source: its code and the line number; and what was called, for a report.
+"""Where a send stands in the source: its code and the offset in it; and what was called, for a report.
 
-The latter is no more than a verb while all is well; see `Message.fail`.
+`place_of` makes a line number of the offset, when somebody asks. What was called is no more than a
+verb while all is well; see `Message.fail`.
 """
 
 Cause = tuple[str, int]

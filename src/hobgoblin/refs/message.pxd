@@ -1,3 +1,7 @@
+cimport cython
+
+
+@cython.freelist(64)
 cdef class Message:
     cdef public object answer, cause, home, site, target, ticket, waits
     cdef public tuple args
@@ -7,5 +11,10 @@ cdef class Message:
     cpdef fail(self, object error)
 
 
+cdef object _frame_at
+cdef Py_ssize_t _CALLER
+
+@cython.locals(message=Message)
+cpdef Message message_to(object target, tuple args, object answer, object home, object site)
 cpdef object call_site(Py_ssize_t depth, object called=*)
 cpdef object verb_of(str name)

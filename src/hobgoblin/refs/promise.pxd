@@ -56,3 +56,7 @@ cdef class Promise(Ref):
     target=Ref, message=Message, answer=Promise, follower=Promise,
 )
 cpdef _settle(Promise first)
+
+
+@cython.locals(promise=Promise)
+cpdef Promise promise_of(object home, object site)

@@ -1,8 +1,11 @@
+cimport cython
+
+from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.inert cimport Inert
 from hobgoblin.refs.message cimport Message, call_site, verb_of
 
 cdef Py_ssize_t CALLER
-cdef object current_home
+cdef object _running_home
 
 
 cdef class Ref(Inert):
@@ -18,7 +21,8 @@ cdef class BoundSend(Inert):
 
 
 cdef class LocalRef(Ref):
-    cdef public object _vat, _behaviour
+    cdef public LocalHome _vat
+    cdef public object _behaviour
 
     cpdef _accept(self, Message message)
 
@@ -29,3 +33,10 @@ cdef class RemoteRef(Ref):
 
     cpdef _accept(self, Message message)
     cpdef _room(self, object done)
+
+
+cpdef LocalHome sender(Ref target)
+
+
+cdef class NamedBehaviour:
+    cdef public object __name__

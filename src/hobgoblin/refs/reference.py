@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# For references that nobody has initialised: what is sent to them raises in the compiled form, too.
 """References to objects, near and far, and the sends that they make."""
 
 from __future__ import annotations
@@ -20,6 +22,12 @@ _ADVICE = "a reference has no behaviour of its own: `await` it, call a method on
 # What asyncio calls on whatever it takes for a future. Sent to an object instead, `asyncio.wait` would
 # hang. An object that does have such a method is reached with ``send(ref, Symbol("get-loop"))``.
 _OF_FUTURES: Final = frozenset({"add_done_callback", "remove_done_callback", "get_loop"})
+
+
+FUNCTIONS: Final = (FunctionType, MethodType, BuiltinFunctionType, type(lambda: None))
+"""The types of functions; of those in compiled modules, such as what `near` returns, it is the last."""
+
+_running_home: Final = current_home.get
 
 
 class Ref(Inert):
@@ -59,12 +67,12 @@ class Ref(Inert):
     def __call__(self, *args: object, **kwargs: object) -> Promise[Any]:
         if kwargs:
             args = with_keywords(args, kwargs)
-        return (current_home.get() or self._home).send(self, args, call_site(CALLER))
+        return sender(self).send(self, args, call_site(CALLER))
 
     def __await__(self) -> Generator[Any, None, Any]:
         # A reference is its own resolution: there is nothing to wait for. In a method of an actor
         # the turn ends here all the same, as it does at a promise for this reference.
-        if current_home.get() is not None:
+        if _running_home() is not None:
             yield
         return self
 
@@ -94,9 +102,8 @@ class BoundSend(Inert):
         if kwargs:
             args = with_keywords(args, kwargs)
         target = self._target
-        home = current_home.get() or target._home
         verb = verb_of(self._name)
-        return home.send(target, (verb, *args), call_site(CALLER, verb))
+        return sender(target).send(target, (verb, *args), call_site(CALLER, verb))
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{name} can't be reached through {self!r}: {self._advice()}")
@@ -141,6 +148,11 @@ class BoundSend(Inert):
         return f"a method has no behaviour of its own: call it first, as in `ref.{self._name}(…)`"
 
 
+def sender(target: Ref) -> Home:
+    """Return the home that a send to ``target`` is made from: the vat that runs, or that of the reference."""
+    return _running_home() or target._home
+
+
 class NamedBehaviour:
     """The behaviour of an object that is a function, with something around it; has the function's name."""
 
@@ -170,7 +182,7 @@ class LocalRef(Ref):
     def __repr__(self) -> str:
         behaviour = self._behaviour
         name = type(behaviour).__name__
-        if isinstance(behaviour, FunctionType | MethodType | BuiltinFunctionType | NamedBehaviour):
+        if isinstance(behaviour, (NamedBehaviour, *FUNCTIONS)):
             # Nothing else is asked for its name: an actor might run code to tell it.
             name = str(getattr(behaviour, "__name__", name))
         return f"<Ref {name}>"

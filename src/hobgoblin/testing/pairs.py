@@ -40,7 +40,7 @@ from hobgoblin.captp.quotas import Ticket
 from hobgoblin.crypto import KeyPair
 from hobgoblin.errors import BrokenPromise, NotPassable, RemoteError, SessionFull, SessionSevered
 from hobgoblin.locators import PeerLocator
-from hobgoblin.refs import BROKEN, Host, LocalRef, Message, Promise, Ref, Selection, Site, Watcher
+from hobgoblin.refs import BROKEN, Host, LocalHome, LocalRef, Message, Promise, Ref, Selection, Site, Watcher
 from hobgoblin.testing.leaks import CLEAN
 from hobgoblin.testing.transcript import Transcript
 from hobgoblin.values import ErrorValue
@@ -99,7 +99,7 @@ _HERE: Final = _Here()
 
 
 @final
-class SessionOwner:
+class SessionOwner(LocalHome):
     """One side of a session, and the home of its objects, which are functions.
 
     It carries out what its session tells of (`take`). Messages for its objects wait in ``inbox`` until

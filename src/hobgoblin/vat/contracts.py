@@ -8,13 +8,21 @@ from typing import Any, Protocol
 
 from hobgoblin.refs import Host
 
-__all__ = ["Dependent", "TaskHandle", "VatHost"]
+__all__ = ["Dependent", "StretchesTask", "TaskHandle", "VatHost"]
 
 
 class TaskHandle(Protocol):
-    """What a host returns for a coroutine that it runs, or a callback that it is to run."""
+    """What a host returns for a callback that it is to run."""
 
     def cancel(self) -> object: ...
+
+
+class StretchesTask(TaskHandle, Protocol):
+    """What a host returns for a coroutine that it runs."""
+
+    def cancelling(self) -> int:
+        """Return how often it has been asked to end."""
+        ...
 
 
 class VatHost(Host, Protocol):
@@ -24,7 +32,14 @@ class VatHost(Host, Protocol):
         """Like `Host.post`, within a context. Raises RuntimeError when the loop is closed."""
         ...
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> TaskHandle:
+    def run_woken(self) -> None:
+        """Run what `post_in` was given in this thread, at once instead of in the next tick of the loop.
+
+        Does nothing while that is under way already. In the host's thread.
+        """
+        ...
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> StretchesTask:
         """Run a coroutine as a task of the loop, at the latest from its next tick on."""
         ...
 

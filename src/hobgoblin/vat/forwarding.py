@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from hobgoblin.refs import Home, Host, LocalRef, Message, Promise, Ref, Site
+from hobgoblin.refs import Home, Host, LocalHome, LocalRef, Message, Promise, Ref, Site
 
 if TYPE_CHECKING:
     from hobgoblin.vat.vat import Vat
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Forwarding"]
 
 
-class Forwarding:
+class Forwarding(LocalHome):
     """The home of one reference, for which subclasses say what becomes of its messages."""
 
     __slots__ = ("__weakref__", "_home")

@@ -10,7 +10,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, cast, final
 
 from hobgoblin.errors import WrongArgument
-from hobgoblin.refs import NamedBehaviour
+from hobgoblin.refs.reference import NamedBehaviour
 from hobgoblin.values import Keyword, Shaped, one_line
 from hobgoblin.vat.annotations import Unreadable, check_of, resolved
 from hobgoblin.vat.fitting import ANYTHING, AS_PASSED, Check, Misfit
@@ -57,8 +57,9 @@ class Guard(NamedBehaviour):
         self.method = method
         self.owner: type | None = None
         self._signature: Signature | None = None
-        # What can be passed on as it is, by position; None stands for anything. Empty while nothing is read.
-        self._kinds: tuple[frozenset[type] | None, ...] = ()
+        # What can be passed on as it is, by position: of this type, or of one of these; None stands for
+        # anything. Empty while nothing is read.
+        self._kinds: tuple[frozenset[type] | type | None, ...] = ()
 
     def ready(self) -> Guard | Callable[..., Any]:
         """Read the annotations. Return what to call: the function itself, if there is nothing to check.
@@ -69,7 +70,7 @@ class Guard(NamedBehaviour):
         signature = self._signature
         if signature is None:
             signature = self._signature = _read(self.function, self.method, self.owner)
-            self._kinds = tuple(signature.kinds)
+            self._kinds = tuple([_alone(kinds) for kinds in signature.kinds])
         checks = [*signature.positional, *signature.by_name.values()]
         if signature.more is not None:
             checks.append(signature.more)
@@ -80,13 +81,18 @@ class Guard(NamedBehaviour):
     def fits(self, args: tuple[object, ...]) -> bool:
         """Tell whether arguments can be passed on as they are: most can. If not, ask `admit`."""
         kinds = self._kinds
-        if len(args) > len(kinds):
+        count = len(args)
+        if count > len(kinds):
             return False
-        for arg, fine in zip(args, kinds):  # noqa: B905  # those that are left have defaults
-            if fine is not None:
-                if type(arg) not in fine:
+        for index in range(count):  # of what is left, there are defaults
+            kind = type(args[index])
+            fine = kinds[index]
+            if fine is kind:
+                continue
+            if fine is None:
+                if kind is Keyword or kind is Shaped:
                     return False
-            elif type(arg) is Keyword or type(arg) is Shaped:
+            elif type(fine) is not frozenset or kind not in fine:
                 return False
         return True
 
@@ -131,6 +137,14 @@ class Guard(NamedBehaviour):
         if self.__name__ == "__call__" and self.owner is not None:
             return self.owner.__name__
         return self.__name__
+
+
+def _alone(kinds: frozenset[type] | None) -> frozenset[type] | type | None:
+    """Return the one type that there is, as nearly always: to compare with it is quicker than to look."""
+    if kinds is not None and len(kinds) == 1:
+        (kind,) = kinds
+        return kind
+    return kinds
 
 
 def _misfit_error(called: str, misfit: Misfit) -> WrongArgument:

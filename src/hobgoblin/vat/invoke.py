@@ -8,10 +8,11 @@ look-up by a name that came with a message.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType
 from typing import Any, Final
 
 from hobgoblin.errors import BadArguments, NoSuchMethod
+from hobgoblin.refs import FUNCTIONS
 from hobgoblin.values import Keyword, Shaped, Symbol, one_line
 from hobgoblin.vat.actor import Actor
 from hobgoblin.vat.guards import Guard, revived_arguments
@@ -24,7 +25,7 @@ _METHODS_NAMED: Final = 20
 
 def is_function(value: object) -> bool:
     """Tell whether ``value`` is a function that can be an actor's behaviour."""
-    return isinstance(value, FunctionType | MethodType | BuiltinFunctionType)
+    return isinstance(value, FUNCTIONS)
 
 
 def invoke(behaviour: object, args: tuple[object, ...]) -> Any:
@@ -45,6 +46,10 @@ def invoke(behaviour: object, args: tuple[object, ...]) -> Any:
     verb = args[0] if args else None
     if type(verb) is Symbol:
         name = verb.name
+        methods = cls._hob_methods
+        function = methods.get(name)
+        if function is not None:
+            return _call_method(function, behaviour, args)
     elif cls._hob_call is not None:
         return call(cls._hob_call, (behaviour, *args))
     elif type(verb) is str:
@@ -54,7 +59,7 @@ def invoke(behaviour: object, args: tuple[object, ...]) -> Any:
     methods = cls._hob_methods
     function = methods.get(name) or methods.get(name.replace("-", "_"))
     if function is not None:
-        return call(function, (behaviour, *args[1:]))
+        return _call_method(function, behaviour, args)
     if cls._hob_call is not None and not methods:
         return call(cls._hob_call, (behaviour, *args))
     raise _no_such_method(cls, name)
@@ -81,6 +86,49 @@ def _no_such_method(cls: type[Actor], name: str | None) -> NoSuchMethod:
     return error
 
 
+def _call_method(function: Guard | Callable[..., Any], behaviour: Actor, args: tuple[object, ...]) -> Any:
+    """Call a method with what comes behind the verb. It does what `call` does, without another tuple."""
+    count = len(args)
+    run: Callable[..., Any]
+    # A verb is no less fit to be passed on than the object that takes its place.
+    if isinstance(function, Guard):
+        guard = function
+        run = guard.function
+        if count > 4 or not guard.fits(args):
+            return call(function, (behaviour, *args[1:]))
+    else:
+        run = function
+        if count > 4 or not _are_plain(args):
+            return call(function, (behaviour, *args[1:]))
+    try:
+        if count == 1:
+            return run(behaviour)
+        if count == 2:
+            return run(behaviour, args[1])
+        if count == 3:
+            return run(behaviour, args[1], args[2])
+        return run(behaviour, args[1], args[2], args[3])
+    except TypeError as error:
+        if _of_the_call(error):
+            raise BadArguments(one_line(str(error))) from None
+        raise
+
+
+def _are_plain(args: tuple[object, ...]) -> bool:
+    """Tell whether none of these is marked to be passed on otherwise than as it is."""
+    for arg in args:
+        kind = type(arg)
+        if kind is Keyword or kind is Shaped:
+            return False
+    return True
+
+
+def _of_the_call(error: TypeError) -> bool:
+    """Tell whether a call has raised this itself: the function's own frames never came to be."""
+    traceback = error.__traceback__
+    return traceback is not None and traceback.tb_next is None
+
+
 def call(function: Guard | Callable[..., Any], args: tuple[object, ...]) -> Any:
     """Call a function with arguments in the form of the wire: keywords are marked by `Keyword`.
 
@@ -89,22 +137,18 @@ def call(function: Guard | Callable[..., Any], args: tuple[object, ...]) -> Any:
     kwargs: dict[str, object] = {}
     run: Callable[..., Any]
     if isinstance(function, Guard):
-        run = function.function
-        if not function.fits(args):
-            args, kwargs = function.admit(*_split_keywords(args))
+        guard = function
+        run = guard.function
+        if not guard.fits(args):
+            args, kwargs = guard.admit(*_split_keywords(args))
     else:
         run = function
-        for arg in args:
-            kind = type(arg)
-            if kind is Keyword or kind is Shaped:
-                args, kwargs = revived_arguments(run, *_split_keywords(args))
-                break
+        if not _are_plain(args):
+            args, kwargs = revived_arguments(run, *_split_keywords(args))
     try:
         return run(*args, **kwargs) if kwargs else run(*args)
     except TypeError as error:
-        traceback = error.__traceback__
-        if traceback is not None and traceback.tb_next is None:
-            # Raised by the call itself: the function's own frames never came to be.
+        if _of_the_call(error):
             raise BadArguments(one_line(str(error))) from None
         raise
 

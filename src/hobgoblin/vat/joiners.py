@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeVar, cast, final, overload
 
 from hobgoblin.errors import NotInVat
-from hobgoblin.refs import BROKEN, Home, Promise, Ref, Site, call_site, current_home
+from hobgoblin.refs import BROKEN, Home, Promise, Ref, Site, call_site, current_home, sent_from
 from hobgoblin.values import Symbol
 from hobgoblin.vat.actor import Actor
 from hobgoblin.vat.contracts import TaskHandle
@@ -524,6 +524,6 @@ def _called_at(site: Site | None) -> str:
     """Return what was called and where, for a report: ``drive(), sent from "…", line 3, in main``."""
     if site is None:
         return "a promise"
-    code, line, name = site
+    name = site[2]
     called = name.name if type(name) is Symbol else str(name or "")
-    return f'{called}(), sent from "{code.co_filename}", line {line}, in {code.co_name}'
+    return f"{called}(), sent from {sent_from(site)}"

@@ -1,7 +1,7 @@
 cimport cython
 
 cdef frozenset _AS_IS
-cdef object _INTEGER_BOUND, Symbol
+cdef object _INTEGER_BOUND, _INTEGER_LEAST, Symbol
 cdef Py_ssize_t _DEPTH
 
 

@@ -10,12 +10,12 @@ the reason of a broken promise; only sessions reduce either to what the other si
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping
-from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from hobgoblin.errors import NotPassable
 from hobgoblin.locators import PeerLocator, SturdyRef
-from hobgoblin.refs import BoundSend, LocalRef, Promise, Ref, RemoteRef
+from hobgoblin.refs import FUNCTIONS, BoundSend, LocalRef, Promise, Ref, RemoteRef
 from hobgoblin.values import (
     DEFAULT_LIMITS,
     SHAPED_TAGS,
@@ -42,6 +42,7 @@ _AS_IS: Final = frozenset(
 """Values that can't change, are the same here and there, and need no look inside."""
 
 _INTEGER_BOUND: Final = 10**DEFAULT_LIMITS.integer_digits
+_INTEGER_LEAST: Final = -_INTEGER_BOUND
 _DEPTH: Final = DEFAULT_LIMITS.depth - 8
 """Room is left for what a message wraps around its arguments."""
 _PATH: Final = 120
@@ -56,15 +57,16 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
     """
     for arg in args:
         kind = type(arg)  # pyright: ignore[reportUnknownVariableType]
-        if kind in _AS_IS:
-            continue
-        if kind is Symbol:
+        if kind is int:
+            if _INTEGER_LEAST < arg < _INTEGER_BOUND:
+                continue
+        elif kind is str:
+            if arg.isascii():
+                continue
+        elif kind is Symbol:
             if arg.name.isascii():
                 continue
-        elif kind is int:
-            if -_INTEGER_BOUND < arg < _INTEGER_BOUND:
-                continue
-        elif kind is str and arg.isascii():
+        elif kind in _AS_IS:
             continue
         break
     else:
@@ -83,8 +85,11 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
 
 def pass_value(value: Any, vat: Vat, name: str) -> object:
     """Return ``value`` as the receiver will see it; ``name`` is what to call it in an error."""
-    if type(value) in _AS_IS:
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind in _AS_IS or (kind is int and _INTEGER_LEAST < value < _INTEGER_BOUND):
         return value
+    if kind is str and value.isascii():
+        return value  # pyright: ignore[reportUnknownVariableType]
     try:
         return _Passage(vat).pass_one(value)
     except NotPassable as error:
@@ -122,7 +127,7 @@ class _Passage:
         if kind in _AS_IS:
             return value
         if kind is int:
-            if not -_INTEGER_BOUND < value < _INTEGER_BOUND:
+            if not _INTEGER_LEAST < value < _INTEGER_BOUND:
                 raise NotPassable(f"an integer of more than {DEFAULT_LIMITS.integer_digits} digits", "")
             return value
         if kind is str:
@@ -180,7 +185,7 @@ class _Passage:
             return Record(label, cast("tuple[object, ...]", self._part(value.fields, ".fields", depth)))
         if isinstance(value, Actor):
             return reference_to(value) if "_hob_ref" in value.__dict__ else self.vat.spawn(value)
-        if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
+        if isinstance(value, FUNCTIONS):
             return self.vat.spawn(value)
         if isinstance(value, Exception):
             return value

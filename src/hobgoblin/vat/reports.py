@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from hobgoblin.refs import Site
+from hobgoblin.refs import Site, sent_from
 from hobgoblin.values import Symbol
 
 __all__ = ["report_slow", "report_unheard"]
@@ -16,9 +16,9 @@ def report_unheard(error: BaseException, site: Site | None, what: str | None) ->
     """Log a failure that nobody listens to, with the place in the source it came from."""
     called = where = ""
     if site is not None:
-        code, line, name = site
+        name = site[2]
         called = name.name if type(name) is Symbol else str(name or "")
-        where = f', sent from "{code.co_filename}", line {line}, in {code.co_name}'
+        where = f", sent from {sent_from(site)}"
     if what is not None:
         summary = f"unheard failure of {what}"
     else:

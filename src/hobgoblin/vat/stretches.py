@@ -7,25 +7,31 @@ groups and cancellation see a real task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from hobgoblin.refs import Cause, LocalRef, Message, Promise
+from hobgoblin.refs import FULFILLED, Cause
+from hobgoblin.refs.message import Message
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import LocalRef
 from hobgoblin.vat.passing import pass_value
 from hobgoblin.vat.reasons import reason_of
 from hobgoblin.vat.reports import report_slow
 
 if TYPE_CHECKING:
-    from hobgoblin.vat.contracts import TaskHandle, VatHost
+    from hobgoblin.vat.contracts import StretchesTask, VatHost
     from hobgoblin.vat.vat import Vat
 
 __all__ = ["Stretches"]
 
+_IN_A_ROW: Final = 1000
+"""How many stretches may follow each other without the loop in between. The clock may be one that stands."""
+
 
 @final
-class Stretches(Coroutine[Any, Any, None]):
+class Stretches:
     """Runs the coroutine of a method, each step of it as a turn of its vat.
 
     Its own result is always ``None``: what the method returns or raises settles ``answer``.
@@ -50,12 +56,12 @@ class Stretches(Coroutine[Any, Any, None]):
         self._cause = cause
         self._ended = 0
         self._began = 0.0
-        self._task: TaskHandle | None = None
+        self._task: StretchesTask | None = None
         self._held = True
 
     def start(self, host: VatHost, context: Context) -> None:
         """Run as a task. The first stretch runs at the latest in the next tick of the loop."""
-        task = host.start(self, context)
+        task = host.start(cast("Coroutine[Any, Any, None]", self), context)
         if self in self._vat._stretches:
             self._task = task
             if self._vat.stopped:
@@ -73,11 +79,15 @@ class Stretches(Coroutine[Any, Any, None]):
         self._end()
         self._fail(self._vat._stop_error())
 
+    # A task asks for the next step in this form, and sends nothing else than None.
+    def __next__(self) -> Any:
+        return self._step(None, None)
+
     def send(self, value: Any) -> Any:
-        return self._step(self._coroutine.send, value)
+        return self._step(value, None)
 
     def throw(self, *exception: Any) -> Any:
-        return self._step(self._coroutine.throw, *exception)
+        return self._step(None, exception)
 
     def close(self) -> None:
         if self in self._vat._stretches:
@@ -88,29 +98,66 @@ class Stretches(Coroutine[Any, Any, None]):
     def __await__(self) -> Any:
         raise TypeError("this coroutine belongs to the loop")
 
-    def _step(self, resume: Callable[..., Any], given: Any, *more: Any) -> Any:
+    def _step(self, value: Any, thrown: tuple[Any, ...] | None) -> Any:
+        """Run the next stretch, and those after it as long as they need not wait for the loop.
+
+        Return what the task is to wait for.
+        """
         vat = self._vat
+        coroutine = self._coroutine
+        left = _IN_A_ROW
         # The first stretch may belong to the turn of a message, which is measured.
-        self._began = 0.0 if vat._draining else vat.host.clock()
-        vat._begin(self._running)
-        try:
-            yielded = resume(given, *more)
-        except StopIteration as stop:
-            self._returned(stop.value)
-            raise StopIteration from None
-        except BaseException as error:
-            cancelled = error is given and not isinstance(error, Exception)
-            self._ends(error)
-            vat._abandon()
-            self._end()
-            self._fail(reason_of(error), cancelled)
-            if cancelled or isinstance(error, KeyboardInterrupt):
-                raise  # the loop must see it
-            raise StopIteration from None
-        self._ends(None)
-        vat._commit()
-        self._let_go()
-        return yielded
+        began = 0.0 if vat._draining else vat._clock()
+        until = began + vat._slice
+        while True:
+            self._began = began
+            vat._open = True
+            vat._running = self._running
+            vat._stepping = self
+            try:
+                yielded = coroutine.send(value) if thrown is None else coroutine.throw(*thrown)
+            except StopIteration as stop:
+                vat._stepping = None
+                self._returned(stop.value)
+                raise StopIteration from None
+            except BaseException as error:
+                vat._stepping = None
+                cancelled = thrown is not None and error is thrown[0] and not isinstance(error, Exception)
+                self._ends(error)
+                vat._abandon()
+                self._end()
+                self._fail(reason_of(error), cancelled)
+                if cancelled or isinstance(error, KeyboardInterrupt):
+                    raise  # the loop must see it
+                raise StopIteration from None
+            vat._stepping = None
+            now = self._ends(None)
+            vat._commit()
+            if self._held:
+                self._let_go()
+            if type(yielded) is not Promise:
+                return yielded
+            promise: Promise[Any] = yielded  # pyright: ignore[reportUnknownVariableType]
+            left -= 1
+            if left == 0 or not 0.0 < now < until or not self._goes_on(promise):
+                # What awaits the promise runs once more, if it still has to: it asks the loop.
+                return None if promise._state >= FULFILLED else coroutine.send(None)
+            began = vat._clock()
+            value = thrown = None
+
+    def _goes_on(self, promise: Promise[Any]) -> bool:
+        """Let others go first. Tell whether the next stretch may follow at once: ``promise`` has settled."""
+        vat = self._vat
+        task = self._task
+        if task is None or vat._stopped:
+            return False
+        if promise._state < FULFILLED or vat._queue:
+            try:
+                vat._host.run_woken()
+            except BaseException as error:  # not of this method
+                vat._host.post(_raise, error)
+                return False
+        return promise._state >= FULFILLED and not vat._queue and not vat._stopped and not task.cancelling()
 
     def _returned(self, result: Any) -> None:
         vat = self._vat
@@ -128,18 +175,22 @@ class Stretches(Coroutine[Any, Any, None]):
         vat._commit()
         self._end()
         if answer is not None:
-            answer._resolve(result)
+            vat._settle(answer, result)
 
-    def _ends(self, error: BaseException | None) -> None:
-        """The open turn ends: somebody may be recording, and it may have been slow."""
+    def _ends(self, error: BaseException | None) -> float:
+        """The open turn ends: somebody may be recording, and it may have been slow. Return when."""
         vat = self._vat
-        if self._began and vat.host.clock() - self._began > vat._slow:
-            report_slow(vat.name, self._what, vat.host.clock() - self._began)
+        now = 0.0
+        if self._began:
+            now = vat._clock()
+            if now - self._began > vat._slow:
+                report_slow(vat.name, self._what, now - self._began)
         self._ended += 1
         if vat._recording:
             self._cause = vat._journal.note(
                 vat, self._running, self._message, self._what, self._ended, self._cause, error
             )
+        return now
 
     def _fail(self, error: BaseException, cancelled: bool = False) -> None:
         if self._vat.stopped:
@@ -168,3 +219,10 @@ class Stretches(Coroutine[Any, Any, None]):
         if self._held:
             self._held = False
             self._vat._let_go(self)
+
+
+Coroutine.register(Stretches)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+
+def _raise(error: BaseException) -> None:
+    raise error

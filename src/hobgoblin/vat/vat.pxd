@@ -1,7 +1,8 @@
 cimport cython
 
-from hobgoblin.refs.message cimport Message
-from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.homes cimport LocalHome
+from hobgoblin.refs.message cimport Message, message_to
+from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
 from hobgoblin.vat.invoke cimport invoke
 from hobgoblin.vat.passing cimport pass_arguments, pass_value
@@ -10,23 +11,27 @@ cdef Py_ssize_t CALLER
 cdef object Nobody, _COROUTINE
 
 
-cdef class Vat:
+cdef class Vat(LocalHome):
     cdef object __weakref__
-    cdef public object name, _host, _slice, _slow, _context, _queue, _held, _dependents, _journal, _ended, _left_behind
+    cdef public object name, _host, _here, _clock, _context, _queue, _held, _stepping, _dependents, _journal, _ended, _left_behind
+    cdef public double _slice, _slow
     cdef public dict _stretches
     cdef public bint _awake, _draining, _stopped, _failing, _open, _recording
     cdef public LocalRef _running
     cdef public list _effects, _undo, _spawned, _becomes
 
     cpdef accept(self, Message message)
-    @cython.locals(answer=Promise)
-    cpdef Promise send(self, Ref target, tuple args, object site)
-    cpdef send_only(self, Ref target, tuple args, object site)
+    @cython.locals(answer=Promise, message=Message, way=Ref)
+    cpdef object send(self, object target, tuple args, object site)
+    @cython.locals(message=Message, way=Ref)
+    cpdef send_only(self, object target, tuple args, object site)
     cpdef effect(self, object effect)
+    cpdef call_near(self, object target, tuple args, dict kwargs)
     cpdef _begin(self, LocalRef running)
     @cython.locals(message=Message, target=Ref, effects=list)
     cpdef _commit(self)
     cpdef _abandon(self)
+    cpdef _settle(self, Promise answer, object result)
     cpdef _enqueue(self, object job)
     cpdef _wake(self)
     @cython.locals(before=double, end=double, now=double)

@@ -20,13 +20,14 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, final, overload
 from weakref import WeakKeyDictionary
 
 from hobgoblin.errors import HobgoblinError, NoSuchMoment, NotInVat, VatStopped
 from hobgoblin.refs import CALLER, Selection, Site, call_site, current_home, verb_of, with_keywords
-from hobgoblin.refs.message import Message
-from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.homes import LocalHome
+from hobgoblin.refs.message import Message, message_to
+from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import BoundSend, LocalRef, Ref
 from hobgoblin.vat.actor import Actor, InheritedMethod, adopt, reference_to
 from hobgoblin.vat.contracts import Dependent, VatHost
@@ -60,7 +61,7 @@ _UNMADE: Final = Nobody(HobgoblinError(_NOT_YET))
 
 
 @final
-class Vat:
+class Vat(LocalHome):
     """A home of objects. Made by `hobgoblin.spawn_vat` and by a `Peer`.
 
     Args:
@@ -80,6 +81,8 @@ class Vat:
     ) -> None:
         self.name = name
         self._host = host
+        self._here = host.here
+        self._clock = host.clock
         self._slice = slice_seconds
         self._slow = slow_turn_seconds
         self._context = copy_context()
@@ -95,6 +98,8 @@ class Vat:
         self._failing = False
         # A task of this vat has yet to run its first stretch; later messages must not overtake it.
         self._held: Stretches | None = None
+        # The asynchronous method that runs, of those whose turn is open.
+        self._stepping: Stretches | None = None
         self._stretches: dict[Stretches, None] = {}
         self._dependents: WeakKeyDictionary[Dependent, None] = WeakKeyDictionary()
         self._open = False
@@ -231,7 +236,7 @@ class Vat:
         self._ended = f"is out of reach: {because}"
         # Whatever its thread was doing, nobody goes on with it.
         self._awake = self._draining = self._failing = self._open = False
-        self._held = None
+        self._held = self._stepping = None
 
     def stop_closed(self) -> None:
         """Stop as far as that is possible without the loop, which never runs again. For the host."""
@@ -263,22 +268,24 @@ class Vat:
 
     def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
         """Send to any reference. The answer is a promise of this vat."""
-        if self._open and self._host.here():
-            answer: Promise[Any] = Promise(self, site)
-            self._effects.append(Message(target, pass_arguments(args, self), answer, self, site))
+        args = pass_arguments(args, self)
+        answer = promise_of(self, site)
+        message = message_to(target, args, answer, self, site)
+        if self._open and self._here():
+            self._effects.append(message)
         else:
-            args = pass_arguments(args, self)
-            answer = Promise(self, site)
-            target._accept(Message(target, args, answer, self, site))
+            way = target
+            way._accept(message)
         return answer
 
     def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send to any reference without asking for an answer."""
-        message = Message(target, pass_arguments(args, self), None, self, site)
-        if self._open and self._host.here():
+        message = message_to(target, pass_arguments(args, self), None, self, site)
+        if self._open and self._here():
             self._effects.append(message)
         else:
-            target._accept(message)
+            way = target
+            way._accept(message)
 
     def select(
         self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
@@ -299,7 +306,7 @@ class Vat:
 
     def effect(self, effect: Effect) -> None:
         """Let an effect set out when the open turn commits, or now if none is open."""
-        if self._open and self._host.here():
+        if self._open and self._here():
             self._effects.append(effect)
         else:
             effect.dispatch()
@@ -381,10 +388,7 @@ class Vat:
         if asynchronous:
             self._start(result, answer, what, running, job)
         elif answer is not None:
-            if answer._at is self:
-                answer._resolve_here(result)
-            else:
-                answer._resolve(result)
+            self._settle(answer, result)
 
     # Stretches of asynchronous methods (`Stretches` calls these)
 
@@ -408,8 +412,9 @@ class Vat:
             effects, self._effects = self._effects, []
             for effect in effects:
                 if type(effect) is Message:
-                    target = effect.target
-                    target._accept(effect)
+                    message = effect
+                    target = message.target
+                    target._accept(message)
                 else:
                     effect.dispatch()
 
@@ -418,6 +423,14 @@ class Vat:
         roll_back(self, START)
         self._open = False
         self._running = None
+
+    def _settle(self, answer: Promise[Any], result: object) -> None:
+        """Resolve the answer of a turn; most often it belongs to this thread."""
+        home = answer._at
+        if home is self or (isinstance(home, Vat) and home._host is self._host):
+            answer._resolve_here(result)
+        else:
+            answer._resolve(result)
 
     def _finished(self, stretches: Stretches) -> None:
         self._stretches.pop(stretches, None)
@@ -479,7 +492,7 @@ class Vat:
     def _drain(self) -> None:
         """Run turns until the queue is empty or the time slice is used up."""
         queue = self._queue
-        clock = self._host.clock
+        clock = self._clock
         before = clock()
         end = before + self._slice
         self._draining = True
@@ -487,10 +500,10 @@ class Vat:
         try:
             while queue and self._held is None:
                 job = queue.popleft()
-                if type(job) is Message:
+                if isinstance(job, Message):
                     self._deliver(job)
                 else:
-                    cast("Job", job).run(self)
+                    job.run(self)
                 now = clock()
                 if now - before > self._slow:
                     what = job.describe() if isinstance(job, Message) else repr(job)
@@ -516,7 +529,7 @@ class Vat:
             self._context.run(self._drain)
 
     def _deliver(self, message: Message) -> None:
-        target = cast("LocalRef", message.target)
+        target: LocalRef = message.target  # type: ignore[assignment]  # no other is for this queue
         behaviour = target._behaviour
         answer = message.answer
         result: Any
@@ -547,10 +560,7 @@ class Vat:
         if asynchronous:
             self._start(result, answer, message.describe(), target, message)
         elif answer is not None:
-            if answer._at is self:
-                answer._resolve_here(result)
-            else:
-                answer._resolve(result)
+            self._settle(answer, result)
 
     def _invoke(self, reference: LocalRef, args: tuple[object, ...]) -> Any:
         behaviour = reference._behaviour

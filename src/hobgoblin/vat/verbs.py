@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, final, overload
 
 from hobgoblin.errors import NotInVat, SessionSevered
-from hobgoblin.refs import BoundSend, Home, Promise, Ref, call_site, current_home, verb_of, with_keywords
-from hobgoblin.values import Symbol, Tagged
+from hobgoblin.refs import Home, Promise, Ref, call_site, current_home
+from hobgoblin.values import Tagged
 from hobgoblin.vat.actor import Actor, method
 from hobgoblin.vat.annotations import AsPassed
 from hobgoblin.vat.reactions import Reaction, SeverWatch
 from hobgoblin.vat.reasons import as_exception
+from hobgoblin.vat.sends import near, parts_of, running_vat, send, send_only
 from hobgoblin.vat.vat import Vat
 
 __all__ = [
@@ -30,10 +31,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from hobgoblin.refs.promise import _Registered
-    from hobgoblin.vat.actor import Method
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,15 +39,6 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 A = TypeVar("A", bound=Actor)
-
-
-if TYPE_CHECKING:
-
-    class _Called(Protocol[P, R_co]):
-        """An actor that declares ``__call__``: not every checker takes it for a callable."""
-
-        @property
-        def __call__(self) -> Method[P, R_co]: ...
 
 
 class Function(Actor, Generic[P, R_co]):
@@ -87,13 +76,13 @@ class Resolver(Actor, Generic[T_contra]):
     @method
     def fulfill(self, value: AsPassed = None) -> None:
         """Resolve the promise to a value, a reference or another promise."""
-        _running_vat("a resolver works in a vat").effect(_Decision(self._promise._resolve, value))
+        running_vat("a resolver works in a vat").effect(_Decision(self._promise._resolve, value))
 
     @method("break")
     def break_(self, reason: AsPassed) -> None:
         """Break the promise: whoever awaits it gets ``reason`` raised (as an exception)."""
         error = as_exception(reason)
-        _running_vat("a resolver works in a vat").effect(_Decision(self._promise._break, error))
+        running_vat("a resolver works in a vat").effect(_Decision(self._promise._break, error))
 
 
 @final
@@ -147,40 +136,9 @@ def spawn(behaviour: Any, /, *args: Any, **kwargs: Any) -> Any:
     Raises:
         NotInVat: no vat is running here; use ``peer.spawn(…)`` or ``vat.spawn(…)``.
     """
-    return _running_vat("spawn() needs a vat: use peer.spawn(…) or vat.spawn(…)").spawn(
+    return running_vat("spawn() needs a vat: use peer.spawn(…) or vat.spawn(…)").spawn(
         behaviour, *args, **kwargs
     )
-
-
-def send(target: Any, /, *args: Any, **kwargs: Any) -> Promise[Any]:
-    """Send ``args`` as they are, typically with a `Symbol` in front; return a promise for the answer."""
-    if not isinstance(target, Ref):
-        raise TypeError(f"send() takes a reference, not {type(target).__name__}")
-    if kwargs:
-        args = with_keywords(args, kwargs)
-    verb: object = args[0] if args else None
-    site = call_site(1, verb if type(verb) is Symbol else None)
-    return (current_home.get() or target._home).send(target, args, site)
-
-
-@overload
-def send_only(bound: Callable[P, Any], /) -> Callable[P, None]: ...
-@overload
-def send_only(bound: Actor, /) -> Callable[..., None]: ...
-def send_only(bound: Any, /) -> Any:
-    """Return the send ``bound`` (``ref.method`` or ``ref``) in a form that asks for no answer.
-
-    What fails over there is logged there. What can't be passed is raised here, as with any send.
-    """
-    target, verb = _parts(bound, "send_only")
-
-    def send_it(*args: Any, **kwargs: Any) -> None:
-        if kwargs:
-            args = with_keywords(args, kwargs)
-        home = current_home.get() or target._home
-        cast("Vat", home).send_only(target, (*verb, *args), call_site(1))
-
-    return send_it
 
 
 def untag(promise: Promise[Tagged | _Registered], tag: str) -> Promise[Any]:
@@ -201,25 +159,6 @@ def untag(promise: Promise[Tagged | _Registered], tag: str) -> Promise[Any]:
     return home.select(promise, str.__str__(tag), True, call_site(1))
 
 
-@overload
-def near(bound: Callable[P, Promise[T]] | _Called[P, T], /) -> Callable[P, T]: ...
-@overload
-def near(bound: Callable[P, A], /) -> Callable[P, A]: ...
-def near(bound: Any, /) -> Any:
-    """Return ``bound`` (``ref.method`` or ``ref``) as a synchronous call within the running turn.
-
-    Only for objects of the running vat. When the call raises, everything that it did is undone
-    before the caller sees the exception. An ``async def`` method starts after this turn; the call
-    returns a promise for its result.
-    """
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        vat = _running_vat("near() works within a turn: in a method, a handler or vat.run(…)")
-        return vat.call_near(bound, args, kwargs)
-
-    return call
-
-
 def become(behaviour: Any, /, *args: Any, **kwargs: Any) -> None:
     """Give the running object another behaviour when this turn commits; it keeps its identity.
 
@@ -229,7 +168,7 @@ def become(behaviour: Any, /, *args: Any, **kwargs: Any) -> None:
     Raises:
         NotInVat: no object is running.
     """
-    _running_vat("become() works within a method or function of an object").become(behaviour, args, kwargs)
+    running_vat("become() works within a method or function of an object").become(behaviour, args, kwargs)
 
 
 # What the handler makes of the outcome is known if it is the only one that may be asked.
@@ -354,7 +293,7 @@ def new_promise() -> tuple[Promise[Any], Resolver[Any]]:
     Raises:
         NotInVat: no vat is running here; use ``await vat.run(new_promise)``.
     """
-    vat = _running_vat("new_promise() needs a vat: use it in a method, or in vat.run(…)")
+    vat = running_vat("new_promise() needs a vat: use it in a method, or in vat.run(…)")
     promise: Promise[Any] = Promise(vat, call_site(1, "new_promise"))
     resolver = vat.spawn(Resolver[Any], promise)
     vat.effect(_Undecided(promise))
@@ -383,7 +322,7 @@ def drained(target: Any, /) -> Promise[None]:
     Raises:
         TypeError: ``target`` is no reference.
     """
-    reference, _ = _parts(target, "drained")
+    reference, _ = parts_of(target, "drained")
     home = cast("Vat", current_home.get() or reference._home)
     done: Promise[None] = Promise(home, call_site(1, "drained"))
     home.effect(_Room(reference, done))
@@ -406,18 +345,3 @@ class _Room:
     def undo(self, error: BaseException) -> None:
         self.done._heard = True
         self.done._break(error)
-
-
-def _running_vat(advice: str) -> Vat:
-    home = current_home.get()
-    if not isinstance(home, Vat):
-        raise NotInVat(advice)
-    return home
-
-
-def _parts(bound: Any, verb: str) -> tuple[Ref, tuple[object, ...]]:
-    if isinstance(bound, BoundSend):
-        return bound._target, (verb_of(bound._name),)
-    if isinstance(bound, Ref):
-        return bound, ()
-    raise TypeError(f"{verb}() takes a reference or one of its methods, not {type(bound).__name__}")

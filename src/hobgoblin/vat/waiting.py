@@ -11,7 +11,7 @@ import gc
 from dataclasses import dataclass
 from typing import Any, cast, final
 
-from hobgoblin.refs import FULFILLED, ROUTE_SELECTED, Follower, Host, Message, Promise, Selection
+from hobgoblin.refs import FULFILLED, ROUTE_SELECTED, Follower, Host, Message, Promise, Selection, place_of
 from hobgoblin.values import Symbol
 from hobgoblin.vat.vat import Vat
 
@@ -96,7 +96,7 @@ def _entry(promise: Promise[Any], message: Message | None, now: float) -> Pendin
     for listener in listeners:
         if type(listener) is Follower and listener.follower._site is site:
             return None  # asked by the thread of a session, on behalf of that one
-    code, line, name = site
+    name = site[2]
     method = name.name if type(name) is Symbol else str(name or "")
     target = ""
     if type(message) is Selection:
@@ -109,4 +109,4 @@ def _entry(promise: Promise[Any], message: Message | None, now: float) -> Pendin
         if promise._route_kind == ROUTE_SELECTED:
             method = "[…]"
     age = max(0.0, now - promise._since)
-    return PendingPromise(age, target, method, code.co_filename, line, code.co_name, home.name)
+    return PendingPromise(age, target, method, *place_of(site), home.name)
