@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from hobgoblin import testing
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _small_heap():
-    """Leave what exists already out of collections: they are what most of the time went into."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

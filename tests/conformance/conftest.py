@@ -6,7 +6,6 @@ what a test has to know: which positions it has used, and what was given back to
 """
 
 import asyncio
-import gc
 import importlib.util
 import inspect
 from collections import Counter
@@ -489,15 +488,6 @@ def suite_objects():
         b"IokCxYmMj04nos2JN1TDoY1bT8dXh6Lr": lambda peer: peer.spawn(example.promise_resolver),
         b"gi02I1qghIwPiKGKleCQAOhpy3ZtYRpB": lambda peer: peer.spawn(example.Enlivener, peer),
     }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _small_heap():
-    """Leave what exists already out of collections: they are what most of the time went into."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(
