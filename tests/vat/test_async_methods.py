@@ -114,6 +114,22 @@ def test_other_messages_run_between_the_stretches_of_one_object(run: Any) -> Non
     run(main)
 
 
+def test_methods_go_on_in_the_order_of_their_answers(run: Any) -> None:
+    class Asker(Worker):
+        @method
+        async def ask(self, name: str, other: Any) -> None:
+            await other.get()
+            near(self.step)(name)
+
+    async def main(vat: Vat) -> None:
+        for other in (vat.spawn(Worker), spawn_vat("other").spawn(Worker)):
+            asker = vat.spawn(Asker)
+            await asyncio.gather(*[asker.ask(name, other) for name in "abc"])
+            assert await asker.get() == ("a", "b", "c")
+
+    run(main)
+
+
 @pytest.mark.parametrize("what", ["settled promise", "reference", "broken promise"])
 def test_an_await_ends_the_turn_whatever_is_awaited(run: Any, what: str) -> None:
     class Job(Worker):

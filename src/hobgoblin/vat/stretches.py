@@ -146,10 +146,14 @@ class Stretches:
             value = thrown = None
 
     def _goes_on(self, promise: Promise[Any]) -> bool:
-        """Let others go first. Tell whether the next stretch may follow at once: ``promise`` has settled."""
+        """Let others go first. Tell whether the next stretch may follow at once: ``promise`` has settled.
+
+        Among several methods that wait, it may not: of those whose answers are there, the one whose answer
+        came first is to go on first, as it does by the loop.
+        """
         vat = self._vat
         task = self._task
-        if task is None or vat._stopped:
+        if task is None or vat._stopped or len(vat._stretches) > 1:
             return False
         if promise._state < FULFILLED or vat._queue:
             try:
@@ -157,7 +161,13 @@ class Stretches:
             except BaseException as error:  # not of this method
                 vat._host.post(_raise, error)
                 return False
-        return promise._state >= FULFILLED and not vat._queue and not vat._stopped and not task.cancelling()
+        return (
+            promise._state >= FULFILLED
+            and not vat._queue
+            and not vat._stopped
+            and len(vat._stretches) == 1
+            and not task.cancelling()
+        )
 
     def _returned(self, result: Any) -> None:
         vat = self._vat
