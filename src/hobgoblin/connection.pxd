@@ -3,12 +3,15 @@ cimport cython
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
 from hobgoblin.inflow cimport Inflow
 from hobgoblin.passages cimport Origin
-from hobgoblin.refs.message cimport Message
-from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.message cimport Message, message_to
+from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
 from hobgoblin.refs.selection cimport Selection
-from hobgoblin.reports cimport Report
+from hobgoblin.reports cimport Report, is_passed_on, report_to
 from hobgoblin.vat.vat cimport Vat
+
+
+cdef int FULFILLED, BROKEN
 
 
 cdef class Connection(Origin):
@@ -32,11 +35,17 @@ cdef class Connection(Origin):
     cpdef _write(self, Ref target, tuple args, Promise answer)
     cpdef _write_to_resolver(self, Ref resolver, object verb, object value, object who=*)
     cpdef _carry_out(self)
+    cpdef _portion_received(self)
+    cpdef _flush(self, bint releases=*)
     @cython.locals(answered=Answered, promise=Promise)
     cpdef _event(self, object event)
-    @cython.locals(answer=Promise, message=Message)
+    @cython.locals(answer=Promise, message=Message, found=LocalRef)
     cpdef _delivered(self, Delivered event)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)
     cpdef _flush_soon(self)
     cpdef _sent_unasked(self)
+
+
+@cython.locals(promise=Promise)
+cpdef LocalRef local_target(Ref target)

@@ -53,11 +53,11 @@ from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
 from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare
 from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
-from hobgoblin.refs.message import Message
-from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.message import Message, message_to
+from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.refs.selection import Selection
-from hobgoblin.reports import Report, is_passed_on
+from hobgoblin.reports import Report, is_passed_on, report_to
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap, show
@@ -176,7 +176,7 @@ class Connection(Origin):
             keys=self.keys,
             location=location,
             sink=self,
-            new_promise=lambda: Promise(vat),
+            new_promise=lambda: promise_of(vat, None),
             bootstrap=bootstrap,
             now=self._loop.time(),
             dialled=dialled,
@@ -510,14 +510,20 @@ class Connection(Origin):
 
     def _delivered(self, event: Delivered) -> None:
         answer = event.answer
-        target: object = event.target
         ticket: object = event.ticket
         if answer is not None:
-            answer._listen_here(Report(self, event.resolver, event.ticket))
+            answer._listen_here(report_to(self, event.resolver, event.ticket))
             ticket = None
-        if type(target) is not LocalRef or not isinstance(target._vat, Vat):
-            ticket = Passage(self, ticket)
-        message = Message(event.target, event.args, answer, self._vat, None, ticket, event.waits)
+        message = message_to(event.target, event.args, answer, self._vat, None)
+        found = local_target(event.target)
+        if found is not None and isinstance(found._vat, Vat):
+            message.ticket = ticket
+            message.target = found
+            found._accept(message)
+            self._inflow.delivered(found._vat)
+            return
+        message.ticket = Passage(self, ticket)
+        message.waits = event.waits
         message.dispatch()
         target = message.target
         if isinstance(target, Promise) and target._state == FULFILLED:
@@ -690,3 +696,22 @@ class Connection(Origin):
         self._full = self._full and self.session.unsent > self._low_water
         if severed:
             channel.close()
+
+
+def local_target(target: Ref) -> LocalRef | None:
+    """Return the object of this process that a message to ``target`` goes to at once, if there is one."""
+    if type(target) is LocalRef:
+        return target
+    if type(target) is Promise:
+        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
+        if (
+            promise._state == FULFILLED
+            and type(promise._value) is LocalRef
+            and promise._detour is None
+            and (promise._route is None or not promise._used)
+            and promise._at.host.here()
+        ):
+            promise._heard = True
+            local: LocalRef = promise._value
+            return local
+    return None

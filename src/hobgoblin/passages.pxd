@@ -10,5 +10,11 @@ cdef class Origin:
     cdef public bint exceeded
     cdef public object _party, _writing_for, _deposited
 
+    cpdef settled(self, Ref resolver, Promise promise)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)
+
+
+cdef class Passage:
+    cdef public Origin origin
+    cdef public object ticket

@@ -64,6 +64,13 @@ class Origin:
         """
         return self._deposited.take(receiver._writing_for or receiver.who, self._host.clock())
 
+    def settled(self, resolver: Ref | None, promise: Promise[Any]) -> None:
+        """A promise has settled, in any thread: `report` it."""
+        if self._host.here():
+            self.report(resolver, promise)
+        else:
+            self._host.post(self.report, resolver, promise)
+
     def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
         """Tell ``resolver`` how a promise has settled."""
         raise NotImplementedError

@@ -21,6 +21,8 @@ cdef class Crossing:
     cdef public Exports exports
     cdef public Tracking imports, questions
     cdef public bint release_due, shaped
+    cdef Py_ssize_t _last_answer, _last_export
+    cdef bytes _last_answer_octets, _last_export_octets
     cdef public Py_ssize_t strays
 
     @cython.locals(promise=Promise, remote=RemoteRef)
@@ -29,6 +31,7 @@ cdef class Crossing:
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef bytes target(self, object target)
+    cpdef bytes _at_export(self, Py_ssize_t pos)
     cpdef Promise new_answer(self, object pos)
     @cython.locals(promise=Promise, reference=Ref)
     cpdef Ref _read_import(self, tuple fields, bint is_promise)

@@ -72,6 +72,10 @@ class Crossing:
         "_dropped_questions",
         "_export",
         "_introduce",
+        "_last_answer",
+        "_last_answer_octets",
+        "_last_export",
+        "_last_export_octets",
         "_limits",
         "_new_promise",
         "_octets",
@@ -134,6 +138,9 @@ class Crossing:
         self._wire = wire
         self._octets: Octets = wire.octets
         self._export = wire.octets.export
+        # How the last targets are written: what is sent to one is followed by more, as a rule.
+        self._last_answer = self._last_export = -1
+        self._last_answer_octets = self._last_export_octets = b""
         # A decoder reads with these very dictionaries.
         self.encoders.clear()
         self.encoders.update(wire.encoders)
@@ -230,14 +237,23 @@ class Crossing:
         if type(target) is RemoteRef:
             remote = target
             if remote._sink is self._sink:
-                return self._export(remote._pos)
+                return self._at_export(remote._pos)
         elif type(target) is Promise:
             promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
             if promise._route is self._sink:
                 if promise._route_kind == ROUTE_IMPORT:
-                    return self._export(promise._pos)
-                return self._octets.answer(promise._pos)
+                    return self._at_export(promise._pos)
+                if promise._pos != self._last_answer:
+                    self._last_answer_octets = self._octets.answer(promise._pos)
+                    self._last_answer = promise._pos
+                return self._last_answer_octets
         raise ValueError(f"{target!r} is not behind this session")
+
+    def _at_export(self, pos: int) -> bytes:
+        if pos != self._last_export:
+            self._last_export_octets = self._export(pos)
+            self._last_export = pos
+        return self._last_export_octets
 
     def new_answer(self, pos: int) -> Promise[Any]:
         """Return the promise that the peer will know by the answer position ``pos``."""

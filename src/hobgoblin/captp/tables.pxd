@@ -18,6 +18,7 @@ cdef class Exports:
 
     cpdef Export get(self, object pos)
     cpdef object describe(self, Ref target)
+    @cython.locals(entry=Export)
     cpdef object resolver(self, Promise promise)
     @cython.locals(entry=Export)
     cpdef commit(self)
