@@ -160,6 +160,9 @@ class Connection(Origin):
         self._handoffs = 0
         self._channel: Channel | None = None
         self._flush_due = False
+        # How many messages had come in when one was last asked for, and whether that has brought a single one.
+        self._seen = 0
+        self._prompt = False
         # The channel has asked us to wait. Who waits for it, too, and below which mark they go on.
         self._paused = False
         self._low_water = limits.outbound_bytes // ROOM_SHARE
@@ -271,6 +274,9 @@ class Connection(Origin):
         self._carry_out()
         self._vat.drain_now()
         self._flush()
+        received = self.session._received
+        self._prompt = received == self._seen + 1
+        self._seen = received
 
     def _input_ended(self) -> None:
         self.session.receive_eof()
@@ -659,6 +665,12 @@ class Connection(Origin):
         self._flush(releases=True)
 
     def _flush_soon(self) -> None:
+        if self._prompt:
+            # After a single answer there is nothing to collect, as a rule: one call follows the other.
+            self._prompt = False
+            if not self._flush_due:
+                self._flush()
+                return
         if not self._flush_due:
             self._loop.call_soon(self._flush)
             self._flush_due = True

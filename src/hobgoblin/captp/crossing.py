@@ -90,6 +90,7 @@ class Crossing:
         "encoders",
         "exports",
         "imports",
+        "learning",
         "questions",
         "release_due",
         "shaped",
@@ -120,7 +121,9 @@ class Crossing:
         self.strays = 0
         # The message that is being read holds a tag that stands for a class of the program.
         self.shaped = False
-        # How the peer spelled the operation that was read last, and whether with a list in front.
+        # How the peer spelled the operation that was read last, and whether with a list in front;
+        # noted as long as somebody learns from it.
+        self.learning = True
         self.spelling = ("", False)
         # The promises that stand for references of third parties in the message that is being read.
         self.certificates: dict[Promise[Any], DescSigEnvelope] = {}
@@ -358,7 +361,10 @@ class Crossing:
                 promise._set_route(self._sink, ROUTE_IMPORT, pos)
                 reference = promise
             else:
-                reference = RemoteRef(self._sink, pos)
+                remote = RemoteRef.__new__(RemoteRef)
+                remote._sink = self._sink
+                remote._pos = pos
+                reference = remote
             self.imports.add(pos, reference)
         self.imports.received(pos)
         return reference
@@ -385,7 +391,8 @@ class Crossing:
 
         def count(fields: Fields) -> object:
             self.strays += 1
-            self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
+            if self.learning:
+                self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
             first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
             if self.certificates and type(first) is Promise and first in self.certificates:
                 raise ProtocolError("a certificate is no target")

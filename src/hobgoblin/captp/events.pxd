@@ -10,9 +10,11 @@ cdef class Opened:
 
 @cython.freelist(64)
 cdef class Delivered:
-    cdef public Ref target, resolver
+    # In the order of the fields: Cython makes the dataclass of these.
+    cdef public Ref target
     cdef public tuple args
     cdef public Promise answer
+    cdef public Ref resolver
     cdef public object ticket, waits
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, final
-from weakref import ref as weak_ref
+from weakref import ReferenceType
 
 from hobgoblin.captp.shares import Charges
 from hobgoblin.errors import SessionFull
@@ -187,7 +187,7 @@ Dropped = deque["Tracked[Any]"]
 
 
 @final
-class Tracked(weak_ref[R], Generic[R]):
+class Tracked(ReferenceType[R], Generic[R]):
     """A weak entry of the import or the question table: the reference and its count in one object."""
 
     __slots__ = ("count", "pos")
@@ -231,7 +231,8 @@ class Tracking(Generic[R]):
 
     def received(self, pos: int) -> None:
         """Count one more reception."""
-        self._by_pos[pos].count += 1
+        entry = self._by_pos[pos]
+        entry.count += 1
 
     def times_received(self, pos: int) -> int:
         """Return how often a reference to ``pos`` has come in and was not given back."""
