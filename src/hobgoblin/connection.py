@@ -160,7 +160,7 @@ class Connection(Origin):
         self._handoffs = 0
         self._channel: Channel | None = None
         self._flush_due = False
-        # How many messages had come in when one was last asked for, and whether that has brought a single one.
+        # How many messages had come in with the last portion, and whether that was a single one.
         self._seen = 0
         self._prompt = False
         # The channel has asked us to wait. Who waits for it, too, and below which mark they go on.
