@@ -2,7 +2,7 @@ cimport cython
 
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
 from hobgoblin.inflow cimport Inflow
-from hobgoblin.passages cimport Origin
+from hobgoblin.passages cimport Origin, local_target
 from hobgoblin.refs.message cimport Message, message_to
 from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
@@ -45,7 +45,3 @@ cdef class Connection(Origin):
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)
     cpdef _flush_soon(self)
     cpdef _sent_unasked(self)
-
-
-@cython.locals(promise=Promise)
-cpdef LocalRef local_target(Ref target)

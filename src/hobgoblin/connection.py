@@ -39,7 +39,6 @@ from hobgoblin.captp.events import (
     Severed,
 )
 from hobgoblin.captp.handoffs import sign_receive
-from hobgoblin.captp.quotas import Ticket
 from hobgoblin.captp.session import BREAK, FULFILL, Session
 from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
@@ -51,17 +50,17 @@ from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
-from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare
+from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare, local_target
 from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
 from hobgoblin.refs.message import Message, message_to
 from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.refs.selection import Selection
-from hobgoblin.reports import Report, is_passed_on, report_to
+from hobgoblin.reports import Report, is_passed_on, report_to, report_when_settled
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap, show
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Shaped, Symbol, as_crossing
+from hobgoblin.values import DEFAULT_LIMITS, Limits, Shaped, Symbol, as_crossing
 from hobgoblin.vat.shapes import misfit_of
 from hobgoblin.vat.vat import Vat
 from hobgoblin.wire import TODAY, Wire
@@ -501,7 +500,7 @@ class Connection(Origin):
         elif type(event) is Broke:
             event.promise._break_here(received_reason(event.reason, event.promise._site))
         elif type(event) is Listened:
-            self._listened(event.target, event.resolver, event.ticket)
+            report_when_settled(self, event.target, event.resolver, event.ticket)
         elif type(event) is Selected:
             self._selected(event)
         elif type(event) is Introduced:
@@ -537,13 +536,6 @@ class Connection(Origin):
         # The home of a reference that was revoked is no vat, and keeps nothing.
         if isinstance(target, LocalRef) and isinstance(target._vat, Vat):
             self._inflow.delivered(target._vat)
-
-    def _listened(self, target: Ref, resolver: Ref, ticket: Ticket | None) -> None:
-        report = Report(self, resolver, ticket)
-        if type(target) is Promise:
-            target._listen(report)
-        else:
-            report.tell(BREAK, ErrorValue("op:listen is for promises; this is an object"))
 
     def _selected(self, event: Selected) -> None:
         # Not listened to: if the receiver is at another peer, the part would cross for nobody.
@@ -665,13 +657,10 @@ class Connection(Origin):
         self._flush(releases=True)
 
     def _flush_soon(self) -> None:
-        if self._prompt:
-            # After a single answer there is nothing to collect, as a rule: one call follows the other.
-            self._prompt = False
-            if not self._flush_due:
-                self._flush()
-                return
-        if not self._flush_due:
+        prompt, self._prompt = self._prompt, False
+        if prompt and not self._flush_due:
+            self._flush()  # after a single answer there is nothing to collect, as a rule
+        elif not self._flush_due:
             self._loop.call_soon(self._flush)
             self._flush_due = True
         elif len(self.session._out) >= BURST and not self._paused:
@@ -708,22 +697,3 @@ class Connection(Origin):
         self._full = self._full and self.session.unsent > self._low_water
         if severed:
             channel.close()
-
-
-def local_target(target: Ref) -> LocalRef | None:
-    """Return the object of this process that a message to ``target`` goes to at once, if there is one."""
-    if type(target) is LocalRef:
-        return target
-    if type(target) is Promise:
-        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
-        if (
-            promise._state == FULFILLED
-            and type(promise._value) is LocalRef
-            and promise._detour is None
-            and (promise._route is None or not promise._used)
-            and promise._at.host.here()
-        ):
-            promise._heard = True
-            local: LocalRef = promise._value
-            return local
-    return None

@@ -1,7 +1,11 @@
+cimport cython
+
 from hobgoblin.captp.session cimport Session
 from hobgoblin.loops cimport LoopHost
 from hobgoblin.refs.promise cimport Promise
-from hobgoblin.refs.reference cimport Ref
+from hobgoblin.refs.reference cimport LocalRef, Ref
+
+cdef int FULFILLED
 
 
 cdef class Origin:
@@ -18,3 +22,7 @@ cdef class Origin:
 cdef class Passage:
     cdef public Origin origin
     cdef public object ticket
+
+
+@cython.locals(promise=Promise)
+cpdef LocalRef local_target(Ref target)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from hobgoblin.captp import FULFILL
+from hobgoblin.captp import BREAK, FULFILL
 from hobgoblin.captp.quotas import Ticket
 from hobgoblin.passages import Origin
 from hobgoblin.refs import PENDING
 from hobgoblin.refs.contracts import Reporter
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref
+from hobgoblin.values import ErrorValue
 
-__all__ = ["Report", "is_passed_on", "report_to"]
+__all__ = ["Report", "is_passed_on", "report_to", "report_when_settled"]
 
 
 @final
@@ -50,6 +51,15 @@ def report_to(connection: Origin, resolver: Ref | None, ticket: Ticket | None) -
     report.resolver = resolver
     report.ticket = ticket
     return report
+
+
+def report_when_settled(connection: Origin, target: Ref, resolver: Ref, ticket: Ticket | None) -> None:
+    """Do as op:listen asks: have ``resolver`` told how ``target`` settles, which should be a promise."""
+    report = report_to(connection, resolver, ticket)
+    if type(target) is Promise:
+        target._listen(report)
+    else:
+        report.tell(BREAK, ErrorValue("op:listen is for promises; this is an object"))
 
 
 def is_passed_on(promise: Promise[Any]) -> bool:
