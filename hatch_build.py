@@ -4,8 +4,8 @@ Every module with declarations beside it (``.pxd``) becomes an extension module,
 same source. The source goes into the wheel as well: tracebacks show it, and any form falls back on it.
 
 Cython takes plain Python, but for a few things, which are changed in a copy of the source, line by line:
-a compiled class can be neither ``@final`` nor ``Generic``, has no use for slots that a dataclass
-makes, and must not have methods that are there for type checkers alone.
+a compiled class can be neither ``@final`` nor ``Generic``, its bases have no parameters, it has no use
+for slots that a dataclass makes, and must not have methods that are there for type checkers alone.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _without_stubs(text: str) -> str:
 
 
 def _without_generic(found: re.Match[str]) -> str:
-    return re.sub(r"(, )?Generic\[\w+\]", "", found[0]).replace("()", "")
+    return re.sub(r"\[\w+\]", "", re.sub(r"(, )?Generic\[\w+\]", "", found[0])).replace("()", "")
 
 
 def _without_slots(found: re.Match[str]) -> str:

@@ -2,13 +2,16 @@ cimport cython
 
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
 from hobgoblin.inflow cimport Inflow
-from hobgoblin.passages cimport Origin
-from hobgoblin.refs.message cimport Message
-from hobgoblin.refs.promise cimport Promise
+from hobgoblin.passages cimport Origin, local_target
+from hobgoblin.refs.message cimport Message, message_to
+from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
 from hobgoblin.refs.selection cimport Selection
-from hobgoblin.reports cimport Report
+from hobgoblin.reports cimport Report, is_passed_on, report_to
 from hobgoblin.vat.vat cimport Vat
+
+
+cdef int FULFILLED, BROKEN
 
 
 cdef class Connection(Origin):
@@ -19,8 +22,8 @@ cdef class Connection(Origin):
     cdef public object _low_water, _deadline, _release_timer, _failures, keys, dialled
     cdef public list _deposits, _waiters
     cdef public dict _watchers
-    cdef public bint _delivering, _flush_due, _paused, _carrying_out, _full
-    cdef public Py_ssize_t _handoffs
+    cdef public bint _delivering, _flush_due, _prompt, _paused, _carrying_out, _full
+    cdef public Py_ssize_t _handoffs, _seen
     cdef public Promise remote_bootstrap, ended
 
     cpdef data_received(self, bytes data)
@@ -32,9 +35,11 @@ cdef class Connection(Origin):
     cpdef _write(self, Ref target, tuple args, Promise answer)
     cpdef _write_to_resolver(self, Ref resolver, object verb, object value, object who=*)
     cpdef _carry_out(self)
+    cpdef _portion_received(self)
+    cpdef _flush(self, bint releases=*)
     @cython.locals(answered=Answered, promise=Promise)
     cpdef _event(self, object event)
-    @cython.locals(answer=Promise, message=Message)
+    @cython.locals(answer=Promise, message=Message, found=LocalRef)
     cpdef _delivered(self, Delivered event)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)

@@ -39,7 +39,6 @@ from hobgoblin.captp.events import (
     Severed,
 )
 from hobgoblin.captp.handoffs import sign_receive
-from hobgoblin.captp.quotas import Ticket
 from hobgoblin.captp.session import BREAK, FULFILL, Session
 from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED
 from hobgoblin.crypto import Entropy, KeyPair, PublicKey, system_entropy
@@ -51,17 +50,17 @@ from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
-from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare
+from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare, local_target
 from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
-from hobgoblin.refs.message import Message
-from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.message import Message, message_to
+from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.refs.selection import Selection
-from hobgoblin.reports import Report, is_passed_on
+from hobgoblin.reports import Report, is_passed_on, report_to, report_when_settled
 from hobgoblin.settings import SettingsOf
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap, show
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits, Shaped, Symbol, as_crossing
+from hobgoblin.values import DEFAULT_LIMITS, Limits, Shaped, Symbol, as_crossing
 from hobgoblin.vat.shapes import misfit_of
 from hobgoblin.vat.vat import Vat
 from hobgoblin.wire import TODAY, Wire
@@ -160,6 +159,9 @@ class Connection(Origin):
         self._handoffs = 0
         self._channel: Channel | None = None
         self._flush_due = False
+        # How many messages had come in with the last portion, and whether that was a single one.
+        self._seen = 0
+        self._prompt = False
         # The channel has asked us to wait. Who waits for it, too, and below which mark they go on.
         self._paused = False
         self._low_water = limits.outbound_bytes // ROOM_SHARE
@@ -176,7 +178,7 @@ class Connection(Origin):
             keys=self.keys,
             location=location,
             sink=self,
-            new_promise=lambda: Promise(vat),
+            new_promise=lambda: promise_of(vat, None),
             bootstrap=bootstrap,
             now=self._loop.time(),
             dialled=dialled,
@@ -271,6 +273,9 @@ class Connection(Origin):
         self._carry_out()
         self._vat.drain_now()
         self._flush()
+        received = self.session._received
+        self._prompt = received == self._seen + 1
+        self._seen = received
 
     def _input_ended(self) -> None:
         self.session.receive_eof()
@@ -495,7 +500,7 @@ class Connection(Origin):
         elif type(event) is Broke:
             event.promise._break_here(received_reason(event.reason, event.promise._site))
         elif type(event) is Listened:
-            self._listened(event.target, event.resolver, event.ticket)
+            report_when_settled(self, event.target, event.resolver, event.ticket)
         elif type(event) is Selected:
             self._selected(event)
         elif type(event) is Introduced:
@@ -510,14 +515,20 @@ class Connection(Origin):
 
     def _delivered(self, event: Delivered) -> None:
         answer = event.answer
-        target: object = event.target
         ticket: object = event.ticket
         if answer is not None:
-            answer._listen_here(Report(self, event.resolver, event.ticket))
+            answer._listen_here(report_to(self, event.resolver, event.ticket))
             ticket = None
-        if type(target) is not LocalRef or not isinstance(target._vat, Vat):
-            ticket = Passage(self, ticket)
-        message = Message(event.target, event.args, answer, self._vat, None, ticket, event.waits)
+        message = message_to(event.target, event.args, answer, self._vat, None)
+        found = local_target(event.target)
+        if found is not None and isinstance(found._vat, Vat):
+            message.ticket = ticket
+            message.target = found
+            found._accept(message)
+            self._inflow.delivered(found._vat)
+            return
+        message.ticket = Passage(self, ticket)
+        message.waits = event.waits
         message.dispatch()
         target = message.target
         if isinstance(target, Promise) and target._state == FULFILLED:
@@ -525,13 +536,6 @@ class Connection(Origin):
         # The home of a reference that was revoked is no vat, and keeps nothing.
         if isinstance(target, LocalRef) and isinstance(target._vat, Vat):
             self._inflow.delivered(target._vat)
-
-    def _listened(self, target: Ref, resolver: Ref, ticket: Ticket | None) -> None:
-        report = Report(self, resolver, ticket)
-        if type(target) is Promise:
-            target._listen(report)
-        else:
-            report.tell(BREAK, ErrorValue("op:listen is for promises; this is an object"))
 
     def _selected(self, event: Selected) -> None:
         # Not listened to: if the receiver is at another peer, the part would cross for nobody.
@@ -653,7 +657,10 @@ class Connection(Origin):
         self._flush(releases=True)
 
     def _flush_soon(self) -> None:
-        if not self._flush_due:
+        prompt, self._prompt = self._prompt, False
+        if prompt and not self._flush_due:
+            self._flush()  # after a single answer there is nothing to collect, as a rule
+        elif not self._flush_due:
             self._loop.call_soon(self._flush)
             self._flush_due = True
         elif len(self.session._out) >= BURST and not self._paused:

@@ -1,7 +1,11 @@
+cimport cython
+
 from hobgoblin.captp.session cimport Session
 from hobgoblin.loops cimport LoopHost
 from hobgoblin.refs.promise cimport Promise
-from hobgoblin.refs.reference cimport Ref
+from hobgoblin.refs.reference cimport LocalRef, Ref
+
+cdef int FULFILLED
 
 
 cdef class Origin:
@@ -10,5 +14,15 @@ cdef class Origin:
     cdef public bint exceeded
     cdef public object _party, _writing_for, _deposited
 
+    cpdef settled(self, Ref resolver, Promise promise)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)
+
+
+cdef class Passage:
+    cdef public Origin origin
+    cdef public object ticket
+
+
+@cython.locals(promise=Promise)
+cpdef LocalRef local_target(Ref target)

@@ -17,11 +17,12 @@ from typing import Any, Final, final
 from hobgoblin.captp.session import Session
 from hobgoblin.captp.shares import Leases, Party
 from hobgoblin.loops import LoopHost
+from hobgoblin.refs import FULFILLED
 from hobgoblin.refs.promise import Promise
-from hobgoblin.refs.reference import Ref
+from hobgoblin.refs.reference import LocalRef, Ref
 from hobgoblin.values import Limits
 
-__all__ = ["TOO_MUCH", "Origin", "Passage", "bare"]
+__all__ = ["TOO_MUCH", "Origin", "Passage", "bare", "local_target"]
 
 TOO_MUCH: Final = "more was sent to others through us than they answer"
 
@@ -64,6 +65,13 @@ class Origin:
         """
         return self._deposited.take(receiver._writing_for or receiver.who, self._host.clock())
 
+    def settled(self, resolver: Ref | None, promise: Promise[Any]) -> None:
+        """A promise has settled, in any thread: `report` it."""
+        if self._host.here():
+            self.report(resolver, promise)
+        else:
+            self._host.post(self.report, resolver, promise)
+
     def report(self, resolver: Ref | None, promise: Promise[Any]) -> None:
         """Tell ``resolver`` how a promise has settled."""
         raise NotImplementedError
@@ -105,3 +113,22 @@ def bare(error: BaseException) -> BaseException:
     """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def local_target(target: Ref) -> LocalRef | None:
+    """Return the object of this process that a message to ``target`` goes to at once, if there is one."""
+    if type(target) is LocalRef:
+        return target
+    if type(target) is Promise:
+        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
+        if (
+            promise._state == FULFILLED
+            and type(promise._value) is LocalRef
+            and promise._detour is None
+            and (promise._route is None or not promise._used)
+            and promise._at.host.here()
+        ):
+            promise._heard = True
+            local: LocalRef = promise._value
+            return local
+    return None

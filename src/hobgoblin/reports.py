@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from hobgoblin.captp import FULFILL
+from hobgoblin.captp import BREAK, FULFILL
 from hobgoblin.captp.quotas import Ticket
 from hobgoblin.passages import Origin
-from hobgoblin.refs import PENDING, Promise, Ref
+from hobgoblin.refs import PENDING
 from hobgoblin.refs.contracts import Reporter
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import Ref
+from hobgoblin.values import ErrorValue
 
-__all__ = ["Report", "is_passed_on"]
+__all__ = ["Report", "is_passed_on", "report_to", "report_when_settled"]
 
 
 @final
@@ -25,11 +28,7 @@ class Report(Reporter):
         self.ticket = ticket
 
     def settled(self, promise: Promise[Any]) -> None:
-        host = self.connection._host
-        if host.here():
-            self.connection.report(self.resolver, promise)
-        else:
-            host.post(self.connection.report, self.resolver, promise)
+        self.connection.settled(self.resolver, promise)
 
     def follows(self, root: Promise[Any]) -> bool:
         """The peer's own promise is as good an answer as what that will settle to."""
@@ -43,6 +42,24 @@ class Report(Reporter):
     def tell(self, verb: object, value: object) -> None:
         if self.resolver is not None:
             self.connection.tell(self.resolver, verb, value)
+
+
+def report_to(connection: Origin, resolver: Ref | None, ticket: Ticket | None) -> Report:
+    """Return a new report: what the class makes, at half the cost."""
+    report = Report.__new__(Report)
+    report.connection = connection
+    report.resolver = resolver
+    report.ticket = ticket
+    return report
+
+
+def report_when_settled(connection: Origin, target: Ref, resolver: Ref, ticket: Ticket | None) -> None:
+    """Do as op:listen asks: have ``resolver`` told how ``target`` settles, which should be a promise."""
+    report = report_to(connection, resolver, ticket)
+    if type(target) is Promise:
+        target._listen(report)
+    else:
+        report.tell(BREAK, ErrorValue("op:listen is for promises; this is an object"))
 
 
 def is_passed_on(promise: Promise[Any]) -> bool:

@@ -72,6 +72,10 @@ class Crossing:
         "_dropped_questions",
         "_export",
         "_introduce",
+        "_last_answer",
+        "_last_answer_octets",
+        "_last_export",
+        "_last_export_octets",
         "_limits",
         "_new_promise",
         "_octets",
@@ -86,6 +90,7 @@ class Crossing:
         "encoders",
         "exports",
         "imports",
+        "learning",
         "questions",
         "release_due",
         "shaped",
@@ -116,7 +121,9 @@ class Crossing:
         self.strays = 0
         # The message that is being read holds a tag that stands for a class of the program.
         self.shaped = False
-        # How the peer spelled the operation that was read last, and whether with a list in front.
+        # How the peer spelled the operation that was read last, and whether with a list in front;
+        # noted as long as somebody learns from it.
+        self.learning = True
         self.spelling = ("", False)
         # The promises that stand for references of third parties in the message that is being read.
         self.certificates: dict[Promise[Any], DescSigEnvelope] = {}
@@ -134,6 +141,9 @@ class Crossing:
         self._wire = wire
         self._octets: Octets = wire.octets
         self._export = wire.octets.export
+        # How the last targets are written: what is sent to one is followed by more, as a rule.
+        self._last_answer = self._last_export = -1
+        self._last_answer_octets = self._last_export_octets = b""
         # A decoder reads with these very dictionaries.
         self.encoders.clear()
         self.encoders.update(wire.encoders)
@@ -230,14 +240,23 @@ class Crossing:
         if type(target) is RemoteRef:
             remote = target
             if remote._sink is self._sink:
-                return self._export(remote._pos)
+                return self._at_export(remote._pos)
         elif type(target) is Promise:
             promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
             if promise._route is self._sink:
                 if promise._route_kind == ROUTE_IMPORT:
-                    return self._export(promise._pos)
-                return self._octets.answer(promise._pos)
+                    return self._at_export(promise._pos)
+                if promise._pos != self._last_answer:
+                    self._last_answer_octets = self._octets.answer(promise._pos)
+                    self._last_answer = promise._pos
+                return self._last_answer_octets
         raise ValueError(f"{target!r} is not behind this session")
+
+    def _at_export(self, pos: int) -> bytes:
+        if pos != self._last_export:
+            self._last_export_octets = self._export(pos)
+            self._last_export = pos
+        return self._last_export_octets
 
     def new_answer(self, pos: int) -> Promise[Any]:
         """Return the promise that the peer will know by the answer position ``pos``."""
@@ -342,7 +361,10 @@ class Crossing:
                 promise._set_route(self._sink, ROUTE_IMPORT, pos)
                 reference = promise
             else:
-                reference = RemoteRef(self._sink, pos)
+                remote = RemoteRef.__new__(RemoteRef)
+                remote._sink = self._sink
+                remote._pos = pos
+                reference = remote
             self.imports.add(pos, reference)
         self.imports.received(pos)
         return reference
@@ -369,7 +391,8 @@ class Crossing:
 
         def count(fields: Fields) -> object:
             self.strays += 1
-            self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
+            if self.learning:
+                self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
             first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
             if self.certificates and type(first) is Promise and first in self.certificates:
                 raise ProtocolError("a certificate is no target")

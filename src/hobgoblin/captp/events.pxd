@@ -1,9 +1,21 @@
+cimport cython
+
+from hobgoblin.refs.promise cimport Promise
+from hobgoblin.refs.reference cimport Ref
+
+
 cdef class Opened:
     cdef public object peer_location, peer_key, session_id
 
 
+@cython.freelist(64)
 cdef class Delivered:
-    cdef public object target, args, answer, resolver, ticket, waits
+    # In the order of the fields: Cython makes the dataclass of these.
+    cdef public Ref target
+    cdef public tuple args
+    cdef public Promise answer
+    cdef public Ref resolver
+    cdef public object ticket, waits
 
 
 cdef class Selected:
@@ -18,12 +30,15 @@ cdef class Introduced:
     cdef public object promise, certificate
 
 
+@cython.freelist(64)
 cdef class Answered:
-    cdef public object promise, value
+    cdef public Promise promise
+    cdef public object value
 
 
 cdef class Broke:
-    cdef public object promise, reason
+    cdef public Promise promise
+    cdef public object reason
 
 
 cdef class Severed:

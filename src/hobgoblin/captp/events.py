@@ -9,7 +9,8 @@ from hobgoblin.captp.quotas import Ticket
 from hobgoblin.crypto import PublicKey
 from hobgoblin.locators import PeerLocator
 from hobgoblin.messages import DescSigEnvelope
-from hobgoblin.refs import Promise, Ref
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import Ref
 
 __all__ = [
     "Answered",

@@ -1,3 +1,9 @@
+cimport cython
+
+cdef object _ONE
+
+
+@cython.freelist(64)
 cdef class Ticket:
     cdef object _dropped, _entry
 
@@ -7,6 +13,7 @@ cdef class Quota:
     cdef Py_ssize_t _most, _taken
     cdef object _dropped
 
+    @cython.locals(ticket=Ticket)
     cpdef Ticket take(self)
 
 

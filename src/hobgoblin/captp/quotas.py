@@ -67,7 +67,10 @@ class Quota:
         if self._taken >= self._most:
             raise ProtocolError(f"too many {self._what}")
         self._taken += 1
-        return Ticket(dropped, _ONE)
+        ticket = Ticket.__new__(Ticket)
+        ticket._dropped = dropped
+        ticket._entry = _ONE
+        return ticket
 
 
 @final

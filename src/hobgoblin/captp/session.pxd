@@ -11,6 +11,7 @@ from hobgoblin.refs.reference cimport Ref
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
 cdef object NEED_MORE, RESOLVER, HELD
+cdef Py_ssize_t _ENDLESS
 
 
 cdef class Session(Speaker):
@@ -23,6 +24,7 @@ cdef class Session(Speaker):
     cdef public list _events
     cdef public Py_ssize_t _unsent, _most_unsent, _next_question, _received, _sent
     cdef public Py_ssize_t _bytes_received, _bytes_sent, _ignored, _refused, _awaited, _own_exports
+    cdef public Py_ssize_t _room, _most_awaited, _most_kept, _most_exports
     cdef public Quota _listeners
     cdef public Queues _queues
     cdef public Exports _exports
@@ -37,7 +39,7 @@ cdef class Session(Speaker):
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, op=OpDeliver)
     cpdef _handle(self, object message)
-    @cython.locals(answer=Promise, target=Ref, promise=Promise, at=ResolverAt, resolver=Ref)
+    @cython.locals(answer=Promise, target=Ref, promise=Promise, at=ResolverAt, resolver=Ref, event=Delivered)
     cpdef _handle_op_deliver(self, OpDeliver op)
     @cython.locals(entry=Export, promise=Promise)
     cpdef _handle_resolution(self, object pos, tuple args)

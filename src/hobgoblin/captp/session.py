@@ -78,6 +78,9 @@ BREAK: Final = common_symbol("break")
 _ANSWERS_SHARE: Final = 4
 """One in so many exports is kept for answers, which may make what waits to be sent so many times as much."""
 
+_ENDLESS: Final = 2**62
+"""More than there will ever be of anything: what is counted fits a machine's word."""
+
 _ABANDONED: Final = ErrorValue("the other side gave the promise up without settling it")
 
 
@@ -155,7 +158,10 @@ class Session(Speaker):
         self._events: list[Event] = []
         self._out: deque[bytes] = deque()
         self._unsent = 0
-        self._most_unsent = _ANSWERS_SHARE * limits.outbound_bytes
+        self._most_unsent = min(_ANSWERS_SHARE * limits.outbound_bytes, _ENDLESS)
+        self._room = min(limits.outbound_bytes, _ENDLESS)
+        self._most_awaited = min(limits.listeners, _ENDLESS)
+        self._most_kept = min(limits.answers, _ENDLESS)
         self._next_question = 1
         self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
         self._refused = 0
@@ -174,7 +180,8 @@ class Session(Speaker):
         self._frame = wire.codec.frame
         self._framing: Framing | None = None
         self._exports = self._crossing.exports
-        self._own_exports = limits.exports - limits.exports // _ANSWERS_SHARE
+        self._most_exports = min(limits.exports, _ENDLESS)
+        self._own_exports = self._most_exports - self._most_exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
         self.bootstrap = self._crossing.bootstrap
         constructors = self._crossing.constructors
@@ -380,7 +387,7 @@ class Session(Speaker):
             ValueError: the resolver did not come from this session.
         """
         self._require_open()
-        self._exports.most = self._limits.exports
+        self._exports.most = self._most_exports
         try:
             self._say(resolver, (verb, value))
         except SessionFull as error:
@@ -403,7 +410,7 @@ class Session(Speaker):
         to = self._crossing.target(promise)
         if self._relays is not None:
             self._relays.asked(promise)
-        self._exports.most = self._limits.exports
+        self._exports.most = self._most_exports
         try:
             self._send(self._octets.listen(to, self._exports.resolver(promise)))
             self._awaited += 1
@@ -541,7 +548,14 @@ class Session(Speaker):
                 if promise._state < FULFILLED:
                     waits = self._queues.take(id(promise), self._decoder.size)  # pyright: ignore[reportUnknownArgumentType]
             ticket = self._listeners.take()
-            self._events.append(Delivered(target, op.args, answer, resolver, ticket, waits))  # pyright: ignore[reportUnknownArgumentType]
+            event = Delivered.__new__(Delivered)
+            event.target = target
+            event.args = op.args
+            event.answer = answer
+            event.resolver = resolver
+            event.ticket = ticket
+            event.waits = waits
+            self._events.append(event)
             return
         at = target
         self._handle_resolution(at._pos, op.args)
@@ -641,11 +655,10 @@ class Session(Speaker):
     # Writing
 
     def _require_room(self, asks: bool) -> None:
-        limits = self._limits
         kept = len(self._crossing.questions)
-        if self._unsent >= limits.outbound_bytes:
+        if self._unsent >= self._room:
             full = f"not sent: {self._unsent} octets wait for a slow peer; await drained(ref) between sends"
-        elif asks and (self._awaited >= limits.listeners or kept >= limits.answers):
+        elif asks and (self._awaited >= self._most_awaited or kept >= self._most_kept):
             # More than we would take. It would end this session, also if we only pass on what others ask.
             full = f"not sent: {self._awaited} calls of ours are unanswered, and {kept} answers kept"
         else:

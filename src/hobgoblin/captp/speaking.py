@@ -51,7 +51,7 @@ class Speaker:
     def _speak(self, wire: Wire, dialect: Dialect) -> None:
         self.wire = wire
         self.dialect = wire.schema.dialect or dialect
-        self._learning = self.dialect.name == LEARNING.name
+        self._learning = self._crossing.learning = self.dialect.name == LEARNING.name
         self._octets, self._deliver = wire.octets, wire.octets.deliver
         self._one_way = wire.octets.one_way[self.dialect.one_way]
 

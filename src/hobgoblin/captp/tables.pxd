@@ -4,6 +4,15 @@ from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
 
+cdef extern from *:
+    ctypedef class weakref.ReferenceType [object PyWeakReference]:
+        pass
+
+
+cdef class Tracked(ReferenceType):
+    cdef public Py_ssize_t count, pos
+
+
 cdef class Export:
     cdef public Ref target
     cdef public Promise settles
@@ -18,6 +27,7 @@ cdef class Exports:
 
     cpdef Export get(self, object pos)
     cpdef object describe(self, Ref target)
+    @cython.locals(entry=Export)
     cpdef object resolver(self, Promise promise)
     @cython.locals(entry=Export)
     cpdef commit(self)
@@ -35,6 +45,8 @@ cdef class Tracking:
     cdef public object charges
 
     cpdef Ref get(self, object pos)
+    @cython.locals(entry=Tracked, old=Tracked)
     cpdef add(self, object pos, Ref target)
+    @cython.locals(entry=Tracked)
     cpdef received(self, object pos)
-    cpdef Py_ssize_t forget(self, object entry) except -1
+    cpdef Py_ssize_t forget(self, Tracked entry) except -1

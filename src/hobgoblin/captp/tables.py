@@ -25,8 +25,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, NewType, TypeVar, final
-from weakref import ref as weak_ref
+from typing import Any, Generic, TypeVar, final
+from weakref import ReferenceType
 
 from hobgoblin.captp.shares import Charges
 from hobgoblin.errors import SessionFull
@@ -34,21 +34,12 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref
 
 __all__ = [
-    "AnswerPos",
     "Dropped",
     "Export",
-    "ExportPos",
     "Exports",
-    "ImportPos",
-    "QuestionPos",
     "Tracked",
     "Tracking",
 ]
-
-ExportPos = NewType("ExportPos", int)
-ImportPos = NewType("ImportPos", int)
-QuestionPos = NewType("QuestionPos", int)
-AnswerPos = NewType("AnswerPos", int)
 
 R = TypeVar("R", bound=Ref)
 
@@ -87,7 +78,7 @@ class Exports:
         self._pos_of: dict[Ref, int] = {bootstrap: 0}
         self._next = 1
         self._committed = 1  # what _next was before the message that is being written
-        self._staged: list[int] = []
+        self._staged: list[Export] = []
 
     def __len__(self) -> int:
         return len(self._by_pos)
@@ -103,26 +94,29 @@ class Exports:
         """The position of the next entry. None is used twice."""
         return self._next
 
-    def describe(self, target: Ref) -> ExportPos:
+    def describe(self, target: Ref) -> int:
         """Return the position of ``target`` for a message that is being written; a new one if need be."""
         pos = self._pos_of.get(target)
         if pos is None:
             pos = self._add(Export(target, None))
             self._pos_of[target] = pos
-        self._staged.append(pos)
-        return ExportPos(pos)
+        else:
+            self._staged.append(self._by_pos[pos])
+        return pos
 
-    def resolver(self, promise: Promise[Any] | None) -> ExportPos:
+    def resolver(self, promise: Promise[Any] | None) -> int:
         """Return a new position at which the peer can settle ``promise``, once; ``None`` is for nothing."""
-        pos = self._add(Export(None, promise))
-        self._staged.append(pos)
-        return ExportPos(pos)
+        entry = Export.__new__(Export)
+        entry.target = None
+        entry.settles = promise
+        entry.sent = 0
+        return self._add(entry)
 
     def commit(self) -> None:
         """The message exists: count what it carries."""
         if self._staged:
-            for pos in self._staged:
-                self._by_pos[pos].sent += 1
+            for entry in self._staged:
+                entry.sent += 1
             self._staged.clear()
             self._committed = self._next
 
@@ -169,6 +163,7 @@ class Exports:
         self.charges.check(self._by_pos)
 
     def _add(self, entry: Export) -> int:
+        """Give ``entry`` a position, for a message that is being written."""
         if len(self._by_pos) >= self.most:
             raise SessionFull(
                 f"the other side holds {len(self._by_pos)} references of ours: it must give some back"
@@ -176,6 +171,7 @@ class Exports:
         pos = self._next
         self._next = pos + 1
         self._by_pos[pos] = entry
+        self._staged.append(entry)
         return pos
 
     def _remove(self, pos: int) -> Export:
@@ -191,7 +187,7 @@ Dropped = deque["Tracked[Any]"]
 
 
 @final
-class Tracked(weak_ref[R], Generic[R]):
+class Tracked(ReferenceType[R], Generic[R]):
     """A weak entry of the import or the question table: the reference and its count in one object."""
 
     __slots__ = ("count", "pos")
@@ -235,7 +231,8 @@ class Tracking(Generic[R]):
 
     def received(self, pos: int) -> None:
         """Count one more reception."""
-        self._by_pos[pos].count += 1
+        entry = self._by_pos[pos]
+        entry.count += 1
 
     def times_received(self, pos: int) -> int:
         """Return how often a reference to ``pos`` has come in and was not given back."""

@@ -20,4 +20,8 @@ cdef class MessageDecoder(Decoder):
 
 
 cdef object _PREFIXED, _DETECT
+cdef Py_ssize_t _HEADS_KEPT
+cdef list _HEADS
+
+@cython.locals(size=Py_ssize_t)
 cpdef bytes frame(bytes message, object framing)

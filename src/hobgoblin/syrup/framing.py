@@ -241,11 +241,14 @@ def frame(message: bytes, framing: Framing) -> bytes:
     Raises `ValueError` for `Framing.DETECT`: ask the decoder which framing it found.
     """
     if framing is _PREFIXED:
-        return f"{len(message)}:".encode() + message
+        size = len(message)
+        return (_HEADS[size] if size < _HEADS_KEPT else b"%d:" % size) + message
     if framing is _DETECT:
         raise ValueError("the framing to send with is not known yet")
     return message
 
 
+_HEADS_KEPT: Final = 512
+_HEADS: Final = [b"%d:" % size for size in range(_HEADS_KEPT)]
 _PREFIXED: Final = Framing.PREFIXED
 _DETECT: Final = Framing.DETECT

@@ -122,12 +122,20 @@ def octets_by(codec: Codec, encoders: Encoders) -> Octets:
     )
 
 
+# Texts are filled faster than octets are, and parts put together faster than either.
+
+
 def _deliver(to: bytes, args: bytes, answer: int, resolver: int) -> bytes:
-    return b"<10'op:deliver%b%b%d+<18'desc:import-object%d+>>" % (to, args, answer, resolver)
+    end = f"{answer}+<18'desc:import-object{resolver}+>>"
+    return b"".join((b"<10'op:deliver", to, args, end.encode()))
 
 
 def _deliver_to_nobody(to: bytes, args: bytes, resolver: int) -> bytes:
-    return b"<10'op:deliver%b%bff>" % (to, args)
+    return b"".join((b"<10'op:deliver", to, args, b"ff>"))
+
+
+def _export(pos: int) -> bytes:
+    return f"<11'desc:export{pos}+>".encode()
 
 
 def _deliver_only(to: bytes, args: bytes, resolver: int) -> bytes:
@@ -150,7 +158,7 @@ def _listen_with_two_fields(to: bytes, resolver: int) -> bytes:
 SYRUP_OCTETS: Final = Octets(
     import_object=b"<18'desc:import-object%d+>".__mod__,
     import_promise=b"<19'desc:import-promise%d+>".__mod__,
-    export=b"<11'desc:export%d+>".__mod__,
+    export=_export,
     answer=b"<11'desc:answer%d+>".__mod__,
     deliver=_deliver,
     one_way={
