@@ -44,3 +44,11 @@ cdef class DescAnswer:
 
 
 cpdef bint is_position(object value) except *
+cdef object _position(str label, tuple fields)
+
+
+cpdef OpDeliver _deliver(tuple fields)
+cpdef DescImportObject _import_object(tuple fields)
+cpdef DescImportPromise _import_promise(tuple fields)
+cpdef DescExport _export(tuple fields)
+cpdef DescAnswer _answer(tuple fields)

@@ -227,10 +227,6 @@ def is_position(value: object) -> bool:
     return type(value) is int and 0 <= value <= MAX_POSITION
 
 
-def _position_or_false(value: object) -> bool:
-    return value is False or is_position(value)
-
-
 def _positions(label: str, value: object) -> tuple[int, ...]:
     if type(value) is not tuple:
         raise ProtocolError(f"{label} holds what is no list")
@@ -244,12 +240,13 @@ def _positions(label: str, value: object) -> tuple[int, ...]:
 def _deliver(fields: Fields) -> OpDeliver:
     if len(fields) != 4:
         raise ProtocolError(f"op:deliver has {len(fields)} fields, not 4")
-    to, args, answer_pos, resolver = fields
+    args: Any = fields[1]
+    answer_pos: Any = fields[2]
     if type(args) is not tuple:
         raise ProtocolError("the arguments of op:deliver are no list")
-    if not _position_or_false(answer_pos):
+    if answer_pos is not False and not is_position(answer_pos):
         raise ProtocolError("the answer position of op:deliver is none")
-    return OpDeliver(to, cast("tuple[object, ...]", args), cast("int | Absent", answer_pos), resolver)
+    return OpDeliver(fields[0], args, answer_pos, fields[3])
 
 
 def _deliver_only(fields: Fields) -> OpDeliver:
@@ -312,13 +309,26 @@ def _abort(fields: Fields) -> OpAbort:
     return OpAbort(*cast("tuple[str]", _shape("op:abort", fields, _text)))
 
 
-def _positioned(label: str, kind: Callable[[int], object]) -> Callable[[Fields], object]:
-    def construct(fields: Fields) -> object:
-        if len(fields) != 1 or not is_position(fields[0]):
-            _shape(label, fields, is_position)  # says what is wrong
-        return kind(cast("int", fields[0]))
+def _position(label: str, fields: Fields) -> Any:
+    if len(fields) != 1 or not is_position(fields[0]):
+        _shape(label, fields, is_position)  # says what is wrong
+    return fields[0]
 
-    return construct
+
+def _import_object(fields: Fields) -> DescImportObject:
+    return DescImportObject(_position("desc:import-object", fields))
+
+
+def _import_promise(fields: Fields) -> DescImportPromise:
+    return DescImportPromise(_position("desc:import-promise", fields))
+
+
+def _export(fields: Fields) -> DescExport:
+    return DescExport(_position("desc:export", fields))
+
+
+def _answer(fields: Fields) -> DescAnswer:
+    return DescAnswer(_position("desc:answer", fields))
 
 
 def _gift_id(value: object) -> bool:
@@ -444,10 +454,10 @@ CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
     "op:gc-answers": _gc_answers,
     "op:gc-answer": _gc_answer,
     "op:abort": _abort,
-    "desc:import-object": _positioned("desc:import-object", DescImportObject),
-    "desc:import-promise": _positioned("desc:import-promise", DescImportPromise),
-    "desc:export": _positioned("desc:export", DescExport),
-    "desc:answer": _positioned("desc:answer", DescAnswer),
+    "desc:import-object": _import_object,
+    "desc:import-promise": _import_promise,
+    "desc:export": _export,
+    "desc:answer": _answer,
     **signed_constructors(S_EXPRESSIONS),
     "ocapn-peer": _locator("ocapn-peer", PeerLocator.from_record),
     "ocapn-node": _locator("ocapn-node", PeerLocator.from_record),

@@ -8,7 +8,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast, final
 
-from hobgoblin.syrup._containers import utf16_order
+from hobgoblin.syrup._containers import octet_order, utf16_order
 from hobgoblin.syrup._names import COMMON_SYMBOLS
 from hobgoblin.syrup._tokens import DOUBLE, NAN
 from hobgoblin.values import Record, Symbol, SyrupSet
@@ -123,9 +123,7 @@ def _text_order(entry: tuple[str, object, object]) -> bytes:
 
 
 def _octet_order(entry: tuple[str, object, object]) -> bytes:
-    # The type octet is the same for all keys and no digit, so any will do.
-    raw = entry[0].encode("utf-8", "surrogatepass")
-    return b'%d"%b' % (len(raw), raw)
+    return octet_order(entry[0])
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from struct import Struct
 from typing import Final
 
@@ -16,9 +17,8 @@ __all__ = [
     "DIGITS",
     "DOUBLE",
     "GLANCE_DIGITS",
-    "HEADS",
     "NAN",
-    "NO_HEADS",
+    "NO_UTF8",
     "NO_VALUE",
     "POSITIONS",
     "POSITION_DIGITS",
@@ -26,6 +26,7 @@ __all__ = [
     "TOO_LONG",
     "TOO_MANY",
     "Wrong",
+    "double_at",
     "no_name",
     "number",
     "text",
@@ -34,10 +35,6 @@ __all__ = [
 DIGITS: Final = re.compile(rb"[0-9]+")
 DOUBLE: Final = Struct(">d")
 NAN: Final = b"\x7f\xf8\x00\x00\x00\x00\x00\x00"
-
-HEADS: Final = {b"%d'" % size: size + 3 for size in range(10, 100)}
-"""How many octets a symbol takes, by its first three."""
-NO_HEADS: Final[dict[bytes, int]] = {}
 
 _COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
@@ -60,7 +57,7 @@ DELIVER: Final = re.compile(rb"<10'op:deliver<11'(desc:export|desc:answer)" + _P
 DELIVER_VALUES: Final = 6
 """How nearly every message begins, up to its arguments, and how many values these octets count for."""
 
-DELIVER_END: Final = re.compile(rb"\](?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
+DELIVER_END: Final = re.compile(rb"(?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
 DELIVER_END_VALUES: Final = 4
 """How such a message ends behind its arguments, and the most that this counts for."""
 
@@ -68,6 +65,7 @@ TOO_MANY: Final = "the message holds more values than the limit"
 TOO_DEEP: Final = "the message is nested deeper than the limit"
 TOO_LONG: Final = "a number has more digits than the limit"
 NO_VALUE: Final = "no value begins with this octet"
+NO_UTF8: Final = "a text is not UTF-8"
 
 
 class Wrong(Exception):
@@ -88,7 +86,23 @@ def text(raw: bytes, index: int) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as failure:
-        raise Wrong("a text is not UTF-8", index + failure.start) from None
+        raise Wrong(NO_UTF8, index + failure.start) from None
+
+
+_REVERSED: Final = 7 if sys.byteorder == "little" else 0
+_OCTETS: Final = bytearray(8)
+_DOUBLES: Final = memoryview(_OCTETS).cast("d")
+"""The octets above, as this machine reads them."""
+
+
+def double_at(data: bytes, index: int) -> float:
+    """Read the eight octets of a float."""
+    if not _COMPILED:
+        value: float = DOUBLE.unpack_from(data, index)[0]
+        return value
+    for place in range(8):
+        _OCTETS[place ^ _REVERSED] = data[index + place]
+    return _DOUBLES[0]
 
 
 def number(digits: bytes, index: int) -> int:
