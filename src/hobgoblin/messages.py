@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, cast
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
-from hobgoblin.syrup import KeyOrder, encode
+from hobgoblin.syrup import KeyOrder, RecordForm, encode
 from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, Symbol, Tagged
 
 __all__ = [
@@ -479,7 +479,6 @@ def _record(label: str, *fields: object) -> Record:
 
 
 _SYMBOLS: Final = {label: Symbol(label) for label in CONSTRUCTORS}
-_OP_DELIVER: Final = _SYMBOLS["op:deliver"]
 _VOID: Final = Record(_SYMBOLS["void"], ())
 _NULL: Final = Record(_SYMBOLS["null"], ())
 
@@ -539,25 +538,25 @@ def _encode_signed(value: object) -> bytes:
 
 
 ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
-    OpDeliver: lambda op: Record(_OP_DELIVER, (op.to_desc, op.args, op.answer_pos, op.resolve_me_desc)),
-    OpListen: lambda op: _record("op:listen", op.to_desc, op.resolve_me_desc, op.wants_partial),
-    OpGet: lambda op: _record("op:get", op.receiver_desc, op.field_name, op.new_answer_pos),
-    OpIndex: lambda op: _record("op:index", op.receiver_desc, op.index, op.new_answer_pos),
-    OpUntag: lambda op: _record("op:untag", op.receiver_desc, op.tag, op.new_answer_pos),
-    OpGcExports: lambda op: _record("op:gc-exports", op.export_positions, op.wire_deltas),
-    OpGcAnswers: lambda op: _record("op:gc-answers", op.answer_positions),
-    OpAbort: lambda op: _record("op:abort", op.reason),
-    DescImportObject: lambda desc: _record("desc:import-object", desc.position),
-    DescImportPromise: lambda desc: _record("desc:import-promise", desc.position),
-    DescExport: lambda desc: _record("desc:export", desc.position),
-    DescAnswer: lambda desc: _record("desc:answer", desc.answer_pos),
+    OpDeliver: RecordForm("op:deliver", "to_desc", "args", "answer_pos", "resolve_me_desc"),
+    OpListen: RecordForm("op:listen", "to_desc", "resolve_me_desc", "wants_partial"),
+    OpGet: RecordForm("op:get", "receiver_desc", "field_name", "new_answer_pos"),
+    OpIndex: RecordForm("op:index", "receiver_desc", "index", "new_answer_pos"),
+    OpUntag: RecordForm("op:untag", "receiver_desc", "tag", "new_answer_pos"),
+    OpGcExports: RecordForm("op:gc-exports", "export_positions", "wire_deltas"),
+    OpGcAnswers: RecordForm("op:gc-answers", "answer_positions"),
+    OpAbort: RecordForm("op:abort", "reason"),
+    DescImportObject: RecordForm("desc:import-object", "position"),
+    DescImportPromise: RecordForm("desc:import-promise", "position"),
+    DescExport: RecordForm("desc:export", "position"),
+    DescAnswer: RecordForm("desc:answer", "answer_pos"),
     **signed_encoders(S_EXPRESSIONS, _encode_signed),
     PeerLocator: lambda locator: locator.to_record(),
     SturdyRef: lambda sturdyref: sturdyref.to_record(),
     type(None): lambda _: _VOID,
     Null: lambda _: _NULL,
     Tagged: lambda tagged: _record("desc:tagged", Symbol(tagged.tag), tagged.value),
-    ErrorValue: lambda error: _record("desc:error", error.message),
+    ErrorValue: RecordForm("desc:error", "message"),
     Keyword: lambda keyword: _record("kw", Symbol(keyword.name)),
 }
 """How each is written: as a record, or as octets that are taken as they are."""

@@ -1,5 +1,6 @@
 cdef class Symbol:
     cdef public str name
+    cdef public bytes _syrup
     cdef public Py_hash_t _hash
 
 

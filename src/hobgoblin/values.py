@@ -51,12 +51,19 @@ __all__ = [
 class Symbol:
     """An OCapN symbol. Equal to symbols of the same name and to nothing else."""
 
-    __slots__ = ("_hash", "name")
+    __slots__ = ("_hash", "_syrup", "name")
 
     def __init__(self, name: str) -> None:
         if type(name) is not str:
             raise TypeError(f"a symbol's name is a str, not {type(name).__name__}")
         self.name = name
+        # How it is written, for all the times that it will be; nothing for half of a surrogate pair.
+        try:
+            raw = name.encode()
+        except UnicodeEncodeError:
+            self._syrup = b""
+        else:
+            self._syrup = b"%d'%b" % (len(raw), raw)
         self._hash = hash((Symbol, name))
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,6 +1,7 @@
 cimport cython
 
 from hobgoblin.syrup._containers cimport OpenSet, OpenStruct
+from hobgoblin.syrup._names cimport Names
 from hobgoblin.syrup._source cimport OctetSource
 from hobgoblin.syrup._tokens cimport double_at, number, text
 from hobgoblin.values cimport Record, Symbol, SyrupSet
@@ -8,11 +9,13 @@ from hobgoblin.values cimport Record, Symbol, SyrupSet
 # In the place of the module's own names: these are looked up at no cost.
 cdef int LIST, RECORD, VALUE, SET, TOP, KEY, LABEL
 cdef Py_ssize_t DELIVER_VALUES, DELIVER_END_VALUES, _ENDLESS, _NESTED
+cdef bint COMPILED
 cdef bytes NAN
 cdef dict COMMON_SYMBOLS
 cdef object MappingProxyType, _HALTED, _NOTHING, DEFAULT_LIMITS
 cdef Symbol _NO_LABEL, _OP_DELIVER
 cdef Bounds _USUAL
+cdef Names _NAMES
 
 
 cdef class Bounds:
@@ -35,27 +38,28 @@ cdef class ValueReader(OctetSource):
     cpdef _end(self, Py_ssize_t place, Py_ssize_t stop)
     cpdef str _past_stop(self)
 
-    @cython.locals(digits=Py_ssize_t, most=Py_ssize_t, end=Py_ssize_t, stop=Py_ssize_t)
+    @cython.locals(digits=Py_ssize_t, most=Py_ssize_t, end=Py_ssize_t, stop=Py_ssize_t, stack=list)
     cdef object _read(self)
     @cython.locals(data=bytes, left=Py_ssize_t)
     cdef object _message(self)
-    @cython.locals(kind=int, items=list, depth=Py_ssize_t)
+    @cython.locals(kind=int, items=list, depth=Py_ssize_t, stack=list)
     cdef object _resume(self)
 
     @cython.locals(
         data=bytes, octets="const unsigned char*", pos=Py_ssize_t, end=Py_ssize_t, need=Py_ssize_t, run=Py_ssize_t,
         here=Py_ssize_t, close=Py_ssize_t, amount=Py_ssize_t, most=Py_ssize_t, left=Py_ssize_t, glance=Py_ssize_t,
-        octet=int, table=dict, common=dict, raw=bytes, struct=OpenStruct, double=double, symbol=Symbol,
-        problem=str, name=str,
+        octet=int, table=dict, common=dict, raw=bytes, struct=OpenStruct, double=double,
+        names=Names, problem=str,
     )
     cdef object _fill(
         self, int kind, list items, Symbol label, object opened, Py_ssize_t depth, object value
     )
+    cdef object _halt(self, int kind, list items, Symbol label, object opened)
     cdef _check(self, object opened, Py_ssize_t pos)
     @cython.locals(table=dict)
     cdef object _build(self, Symbol label, tuple fields)
     cdef Py_ssize_t _digits_most(self, int kind, int octet) except -1
-    @cython.locals(symbol=Symbol)
+    @cython.locals(symbol=Symbol, learned=dict)
     cdef Symbol _symbol(self, bytes raw, Py_ssize_t index)
     cpdef str _path(self)
     cpdef _abandon(self)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, cast, final
 
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._containers import (
@@ -29,9 +29,10 @@ from hobgoblin.syrup._containers import (
     OpenStruct,
     path_to,
 )
-from hobgoblin.syrup._names import COMMON_SYMBOLS, common_symbol
+from hobgoblin.syrup._names import COMMON_SYMBOLS, Names, common_symbol
 from hobgoblin.syrup._source import OctetSource
 from hobgoblin.syrup._tokens import (
+    COMPILED,
     DELIVER,
     DELIVER_END,
     DELIVER_END_VALUES,
@@ -75,6 +76,7 @@ NEED_MORE: Final = NeedMore()
 
 NO_CONSTRUCTORS: Final[Constructors] = MappingProxyType({})
 _NO_LABEL: Final = Symbol("")
+_NAMES: Final = Names() if COMPILED else None
 _OP_DELIVER: Final = common_symbol("op:deliver")
 _DELIVER_DEPTH: Final = 3
 _SYMBOLS_KEPT: Final = 256
@@ -164,12 +166,9 @@ class ValueReader(OctetSource):
         "_table",
     )
 
-    def __init__(self, constructors: Constructors, limits: Limits) -> None:
-        OctetSource.__init__(self)
-        self._open(constructors, limits)
-
     def _open(self, constructors: Constructors, limits: Limits) -> None:
-        """Begin to read a stream."""
+        """Begin a stream."""
+        self._begin_empty()
         bounds = _USUAL if limits is DEFAULT_LIMITS else Bounds(limits)
         self._constructors = constructors
         self._table = constructors if type(constructors) is dict else None
@@ -180,7 +179,7 @@ class ValueReader(OctetSource):
         self._length_digits = bounds.length_digits
         self._glance = bounds.glance
         self._positions = bounds.positions
-        self._learned: dict[bytes, Symbol] = {}
+        self._learned: dict[bytes, Symbol] | None = None
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
         self._stop = -1
@@ -188,13 +187,13 @@ class ValueReader(OctetSource):
         self._left = 0
         self._open_sets = 0
         # The containers that `_fill` is not in at the moment, from the outermost on.
-        self._stack: list[Frame] = []
+        self._stack: list[Frame] | None = None
         # For `_fill`: where in ``_data`` it is, where that ends, and how many containers it may be in.
         self._here = 0
         self._edge = 0
         self._ceiling = 0
         # Of it, when it has halted: the containers that it was in, from the innermost on, and why.
-        self._halted: list[Frame] = []
+        self._halted: list[Frame] | None = None
         self._problem: str | None = None
         self._missing = 0
         self._missing_run = 0
@@ -231,8 +230,11 @@ class ValueReader(OctetSource):
             self._here = self._pos
             value = self._resume()
         while value is _HALTED:
-            self._stack.extend(reversed(self._halted))
-            self._halted.clear()
+            stack = self._stack
+            if stack is None:
+                stack = self._stack = []
+            stack.extend(reversed(cast("list[Frame]", self._halted)))
+            self._halted = None
             if self._problem is not None:
                 raise SyrupError(self._problem, offset=self._base + self._here, path=self._path())
             if self._here >= self._edge or self._missing or self._missing_run:
@@ -241,7 +243,7 @@ class ValueReader(OctetSource):
                     raise SyrupError(self._past_stop(), offset=end, path=self._path())
                 self._pos = self._here
                 if not self._tail:
-                    digits = self._digits_most(self._stack[-1][0], 0x30)
+                    digits = self._digits_most(stack[-1][0], 0x30)
                     most = min(digits, self._stop - self._base - self._pos - 1)
                     self._wait(self._missing, self._missing_run, most)
                     return NEED_MORE
@@ -283,15 +285,15 @@ class ValueReader(OctetSource):
                         return self._build(_OP_DELIVER, (target, value, answer, resolver))
                     value = self._fill(RECORD, fields, _OP_DELIVER, None, 1, value)
                 else:
-                    self._halted.append((RECORD, fields, _OP_DELIVER, None))
+                    self._halt(RECORD, fields, _OP_DELIVER, None)
                 if value is _HALTED:
-                    self._halted.append((TOP, [], _NO_LABEL, None))
+                    self._halt(TOP, [], _NO_LABEL, None)
                 return value
-        return self._fill(TOP, [], _NO_LABEL, None, 0, _NOTHING)
+        return self._fill(TOP, None, _NO_LABEL, None, 0, _NOTHING)
 
     def _resume(self) -> object:
         """Go on with what is on the stack, like `_fill`."""
-        stack = self._stack
+        stack = cast("list[Frame]", self._stack)
         self._edge = min(len(self._data), self._stop - self._base)
         self._missing = 0
         self._missing_run = 0
@@ -308,8 +310,8 @@ class ValueReader(OctetSource):
     def _fill(
         self,
         kind: int,
-        items: list[object],
-        label: Symbol,
+        items: Any,
+        label: Any,
         opened: Any,
         depth: int,
         value: object,
@@ -325,6 +327,7 @@ class ValueReader(OctetSource):
         end = self._edge
         left = self._left
         table = self._table
+        names = _NAMES
         glance = self._glance
         positions = self._positions
         common = COMMON_SYMBOLS
@@ -407,10 +410,9 @@ class ValueReader(OctetSource):
                             elif octet == 0x7B:
                                 value = self._fill(KEY, items, label, OpenStruct(), depth + 1, _NOTHING)
                             else:
-                                value = self._fill(LABEL, [], label, None, depth + 1, _NOTHING)
+                                value = self._fill(LABEL, None, label, None, depth + 1, _NOTHING)
                             if value is _HALTED:
-                                self._halted.append((kind, items, label, opened))
-                                return value
+                                return self._halt(kind, items, label, opened)
                             pos = self._here
                             left = self._left
                     else:
@@ -475,23 +477,49 @@ class ValueReader(OctetSource):
                             need = close - pos
                             break
                         left -= 1
-                        if octet == 0x22:
+                        if octet == 0x22 and kind != KEY:
                             try:
-                                name = octets[here:close].decode("utf-8")
+                                value = octets[here:close].decode("utf-8")
                             except UnicodeDecodeError as failure:
                                 raise Wrong(NO_UTF8, here + failure.start) from None
-                            value = name
-                        elif octet == 0x27:
-                            raw = octets[here:close]
-                            symbol = common.get(raw) or self._symbol(raw, here)
-                            if kind == LABEL:
-                                label = symbol
-                                kind = RECORD
-                                pos = close
-                                continue
-                            value = symbol
-                        else:
+                        elif octet == 0x3A:
                             value = octets[here:close]
+                        else:
+                            name = None if names is None else names.find(octets, pos, close)
+                            if name is None:
+                                raw = octets[here:close]
+                                name = text(raw, here) if octet == 0x22 else common.get(raw) or self._symbol(raw, here)
+                                if names is not None:
+                                    names.learn(octets, pos, close, name)
+                            value = name
+                        if kind == LABEL:
+                            label = value
+                            kind = RECORD
+                            items = []
+                            pos = close
+                            if COMPILED and close < end:
+                                # Most records hold a position and nothing else.
+                                here = close
+                                amount = 0
+                                while here < end and amount <= glance:
+                                    octet = octets[here]
+                                    if octet < 0x30 or octet > 0x39:
+                                        break
+                                    amount = amount * 10 + octet - 0x30
+                                    here += 1
+                                if (
+                                    left
+                                    and here > close
+                                    and amount <= glance
+                                    and here + 1 < end
+                                    and octets[here] == 0x2B
+                                    and octets[here + 1] == 0x3E
+                                    and (octets[close] != 0x30 or here == close + 1)
+                                ):
+                                    self._here = here + 2
+                                    self._left = left - 1
+                                    return self._build(label, (amount,))
+                            continue
                         if kind == KEY:
                             problem = struct.begin(value, amount)
                             if problem is not None:
@@ -524,8 +552,7 @@ class ValueReader(OctetSource):
                     self._keep(self._base + pos)
                     value = self._fill(SET, [], label, OpenSet(self._base + pos), depth + 1, _NOTHING)
                     if value is _HALTED:
-                        self._halted.append((kind, items, label, opened))
-                        return value
+                        return self._halt(kind, items, label, opened)
                     pos = self._here
                     left = self._left
                 else:
@@ -550,6 +577,12 @@ class ValueReader(OctetSource):
         self._left = left
         self._missing = need
         self._missing_run = run
+        return self._halt(kind, items, label, opened)
+
+    def _halt(self, kind: int, items: list[object], label: Symbol, opened: object) -> object:
+        """Put a container aside that `_fill` can't read to its end."""
+        if self._halted is None:
+            self._halted = []
         self._halted.append((kind, items, label, opened))
         return _HALTED
 
@@ -573,21 +606,26 @@ class ValueReader(OctetSource):
         return max(self._length_digits, self._integer_digits)
 
     def _symbol(self, raw: bytes, index: int) -> Symbol:
-        symbol = self._learned.get(raw)
+        if _NAMES is not None:
+            return Symbol(text(raw, index))
+        learned = self._learned
+        if learned is None:
+            learned = self._learned = {}
+        symbol = learned.get(raw)
         if symbol is None:
             symbol = Symbol(text(raw, index))
             if len(raw) <= _SYMBOL_OCTETS:
-                if len(self._learned) >= _SYMBOLS_KEPT:
-                    self._learned.clear()  # or the first names to come would stay for good
-                self._learned[raw] = symbol
+                if len(learned) >= _SYMBOLS_KEPT:
+                    learned.clear()  # or the first names to come would stay for good
+                learned[raw] = symbol
         return symbol
 
     def _path(self) -> str:
         """The path to where `_read` stopped."""
-        return path_to(self._stack)
+        return path_to(self._stack or [])
 
     def _abandon(self) -> None:
         self._clear()
         self._stop = -1
-        self._stack = []
-        self._halted = []
+        self._stack = None
+        self._halted = None

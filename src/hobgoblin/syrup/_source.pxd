@@ -5,7 +5,8 @@ cdef class OctetSource:
     cdef bint _keeping
     cdef object _kept, _tail
 
-    cdef _append(self, bytes octets)
+    cdef _begin_empty(self)
+    cpdef _append(self, bytes octets)
     cpdef bint _refill(self) except *
     cpdef _join(self)
     cpdef _wait(self, Py_ssize_t need, Py_ssize_t run, Py_ssize_t run_most)

@@ -26,7 +26,7 @@ class OctetSource:
         "_tail",
     )
 
-    def __init__(self) -> None:
+    def _begin_empty(self) -> None:
         self._data = b""
         self._pos = 0
         self._base = 0

@@ -10,6 +10,7 @@ from typing import Final
 from hobgoblin.syrup._containers import LABEL
 
 __all__ = [
+    "COMPILED",
     "DELIVER",
     "DELIVER_END",
     "DELIVER_END_VALUES",
@@ -29,6 +30,7 @@ __all__ = [
     "double_at",
     "no_name",
     "number",
+    "put_double",
     "text",
 ]
 
@@ -36,16 +38,16 @@ DIGITS: Final = re.compile(rb"[0-9]+")
 DOUBLE: Final = Struct(">d")
 NAN: Final = b"\x7f\xf8\x00\x00\x00\x00\x00\x00"
 
-_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
+COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
-GLANCE_DIGITS: Final = 17 if _COMPILED else 4
+GLANCE_DIGITS: Final = 17 if COMPILED else 4
 """Numbers of so many digits are read one by one: as far as that is faster than to look for their end."""
 
 POSITION_DIGITS: Final = 15
 _POSITION: Final = rb"(0|[1-9][0-9]{0,14})\+"
 POSITIONS: Final = (
     None
-    if _COMPILED  # then it is faster to go octet by octet
+    if COMPILED  # then it is faster to go octet by octet
     else re.compile(
         rb"<(?:11'(?=desc:(?:export|answer)[0-9])|18'(?=desc:import-object[0-9])|19'(?=desc:import-promise[0-9]))"
         rb"(desc:[a-z-]+)" + _POSITION + b">"
@@ -97,12 +99,19 @@ _DOUBLES: Final = memoryview(_OCTETS).cast("d")
 
 def double_at(data: bytes, index: int) -> float:
     """Read the eight octets of a float."""
-    if not _COMPILED:
+    if not COMPILED:
         value: float = DOUBLE.unpack_from(data, index)[0]
         return value
     for place in range(8):
         _OCTETS[place ^ _REVERSED] = data[index + place]
     return _DOUBLES[0]
+
+
+def put_double(value: float, octets: bytearray, index: int) -> None:
+    """Write the eight octets of a float."""
+    _DOUBLES[0] = value
+    for place in range(8):
+        octets[index + place] = _OCTETS[place ^ _REVERSED]
 
 
 def number(digits: bytes, index: int) -> int:
