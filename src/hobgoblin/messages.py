@@ -50,6 +50,8 @@ __all__ = [
 MAX_POSITION: Final = 2**53 - 1
 """Positions beyond are refused: JavaScript can't count them, and chosen ones collide in hash tables."""
 
+_MOST: Final = MAX_POSITION
+
 INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
 """What a peer is told whose keys and signatures have another form than those of the session."""
 
@@ -224,7 +226,7 @@ def _name(value: object) -> bool:
 
 def is_position(value: object) -> bool:
     """Tell whether ``value`` is an integer that can be a position."""
-    return type(value) is int and 0 <= value <= MAX_POSITION
+    return type(value) is int and 0 <= value <= _MOST
 
 
 def _positions(label: str, value: object) -> tuple[int, ...]:
@@ -246,7 +248,12 @@ def _deliver(fields: Fields) -> OpDeliver:
         raise ProtocolError("the arguments of op:deliver are no list")
     if answer_pos is not False and not is_position(answer_pos):
         raise ProtocolError("the answer position of op:deliver is none")
-    return OpDeliver(fields[0], args, answer_pos, fields[3])
+    op = OpDeliver.__new__(OpDeliver)  # what `__init__` does, without the call that compilers leave in it
+    op.to_desc = fields[0]
+    op.args = args
+    op.answer_pos = answer_pos
+    op.resolve_me_desc = fields[3]
+    return op
 
 
 def _deliver_only(fields: Fields) -> OpDeliver:

@@ -1,6 +1,6 @@
 cimport cython
 
-cdef object MappingProxyType, _WORD
+cdef object MappingProxyType, _DECODED, _WORD
 cdef dict _SHAPES
 cdef Py_ssize_t _SHAPES_KEPT, _SHAPE_KEYS
 cdef tuple _STRING_HEADS, _BYTES_HEADS
@@ -25,7 +25,7 @@ cdef class HalfStruct:
     cdef public list entries
 
     @cython.locals(names=tuple, shape=list, entries=list)
-    cdef bint _in_ascii(self, dict mapping) except *
+    cdef bint _in_ascii(self, dict mapping) except -1
 
 
 cdef class HalfSet:

@@ -59,6 +59,9 @@ class KeyOrder(enum.Enum):
     """As the mapping has them: what was decoded is written as it came, so that signatures hold."""
 
 
+_DECODED: Final = KeyOrder.DECODED
+
+
 class NoForm(Exception):
     """A value has no Syrup form. ``steps`` lead to it, from the innermost on."""
 
@@ -107,7 +110,7 @@ class HalfStruct:
 
     def __init__(self, mapping: Any, order: KeyOrder) -> None:
         self.entries: list[object] = []
-        if order is KeyOrder.DECODED:
+        if order is _DECODED:
             copied = _copied(mapping)
             if copied is not None and self._in_ascii(copied):
                 return

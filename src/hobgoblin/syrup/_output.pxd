@@ -21,10 +21,10 @@ cdef class Output:
     cdef Py_ssize_t mark(self) except -1
     @cython.locals(size=Py_ssize_t, encoded=bytes)
     cdef bytes take(self)
-    @cython.locals(octets="unsigned char*", kind=type, raw=bytes, number="long long")
-    cdef bint atom(self, object value) except *
+    @cython.locals(octets="unsigned char*", kind=type, raw=bytes, text=str, number="long long")
+    cdef bint atom(self, object value) except -1
     @cython.locals(size=Py_ssize_t, octets="unsigned char*")
-    cdef bint _sized(self, bytes raw, int octet) except *
+    cdef bint _sized(self, bytes raw, int octet) except -1
     @cython.locals(octets="unsigned char*", end=Py_ssize_t, rest="unsigned long long", number="unsigned long long")
     cdef void _digits(self, unsigned long long number) noexcept
     @cython.locals(octets="unsigned char*", at=Py_ssize_t, place=Py_ssize_t)

@@ -74,12 +74,13 @@ class Output:
         if self._at + _MOST > _ROOM:
             self.mark()
         octets = self._room
-        kind = type(value)
+        kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
         if kind is str:
-            if len(value) > _SHORT:
+            text: str = value
+            if len(text) > _SHORT:
                 return False
             try:
-                raw: bytes = value.encode("utf-8")
+                raw = text.encode("utf-8")
             except UnicodeEncodeError:
                 return False
             return self._sized(raw, 0x22)

@@ -34,7 +34,7 @@ cdef class ValueReader(OctetSource):
 
     @cython.locals(bounds=Bounds)
     cdef _open(self, object constructors, object limits)
-    cpdef bint _begin(self) except *
+    cpdef bint _begin(self) except -1
     cpdef _end(self, Py_ssize_t place, Py_ssize_t stop)
     cpdef str _past_stop(self)
 

@@ -171,7 +171,9 @@ class ValueReader(OctetSource):
         self._begin_empty()
         bounds = _USUAL if limits is DEFAULT_LIMITS else Bounds(limits)
         self._constructors = constructors
-        self._table = constructors if type(constructors) is dict else None
+        self._table: dict[str, Callable[[tuple[object, ...]], object]] | None = None
+        if type(constructors) is dict:
+            self._table = constructors  # pyright: ignore[reportUnknownMemberType]
         self._message_octets = bounds.message_octets
         self._depth = bounds.depth
         self._elements = bounds.elements
@@ -184,12 +186,12 @@ class ValueReader(OctetSource):
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
         self._stop = -1
         self._start = 0
-        self._left = 0
+        self._left: int = 0
         self._open_sets = 0
         # The containers that `_fill` is not in at the moment, from the outermost on.
         self._stack: list[Frame] | None = None
         # For `_fill`: where in ``_data`` it is, where that ends, and how many containers it may be in.
-        self._here = 0
+        self._here: int = 0
         self._edge = 0
         self._ceiling = 0
         # Of it, when it has halted: the containers that it was in, from the innermost on, and why.
@@ -271,7 +273,11 @@ class ValueReader(OctetSource):
                 value = self._fill(LIST, [], _NO_LABEL, None, 2, _NOTHING)
                 if value is not _HALTED:
                     left = self._left
-                    found = DELIVER_END.match(data, self._here, self._edge) if left >= DELIVER_END_VALUES else None
+                    found = (
+                        DELIVER_END.match(data, self._here, self._edge)
+                        if left >= DELIVER_END_VALUES
+                        else None
+                    )
                     if found is not None:
                         # The arguments of an op:deliver end here, and it is as good as read.
                         digits, raw, more = found.groups()
@@ -333,7 +339,7 @@ class ValueReader(OctetSource):
         common = COMMON_SYMBOLS
         need = 0
         run = 0
-        struct: OpenStruct = opened if kind == KEY or kind == VALUE else None
+        struct: Any = opened if kind in (KEY, VALUE) else None
         try:
             if value is not _NOTHING:
                 if kind <= RECORD:
@@ -393,7 +399,11 @@ class ValueReader(OctetSource):
                             if depth >= self._depth:
                                 raise Wrong(TOO_DEEP, pos)
                             break
-                        found = positions.match(data, pos, end) if positions is not None and octet == 0x3C and left > 2 else None
+                        found = (
+                            positions.match(data, pos, end)
+                            if positions is not None and octet == 0x3C and left > 2
+                            else None
+                        )
                         if found is not None:
                             # A descriptor, as every message has some: all of it at once.
                             raw, digits = found.groups()
@@ -488,7 +498,11 @@ class ValueReader(OctetSource):
                             name = None if names is None else names.find(octets, pos, close)
                             if name is None:
                                 raw = octets[here:close]
-                                name = text(raw, here) if octet == 0x22 else common.get(raw) or self._symbol(raw, here)
+                                name = (
+                                    text(raw, here)
+                                    if octet == 0x22
+                                    else common.get(raw) or self._symbol(raw, here)
+                                )
                                 if names is not None:
                                     names.learn(octets, pos, close, name)
                             value = name

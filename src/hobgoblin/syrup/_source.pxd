@@ -7,7 +7,7 @@ cdef class OctetSource:
 
     cdef _begin_empty(self)
     cpdef _append(self, bytes octets)
-    cpdef bint _refill(self) except *
+    cpdef bint _refill(self) except -1
     cpdef _join(self)
     cpdef _wait(self, Py_ssize_t need, Py_ssize_t run, Py_ssize_t run_most)
     cpdef _drop(self)

@@ -5,6 +5,7 @@ Spec: the Syrup draft, https://github.com/ocapn/syrup; for the orders of keys, s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, final
 
@@ -18,7 +19,6 @@ from hobgoblin.syrup._forms import (
     Key,
     KeyOrder,
     NoForm,
-    Plain,
     RecordForm,
     double,
     integer,
@@ -69,22 +69,21 @@ def encode(
 def _encode(
     value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
 ) -> bytes:
-    out = _SPARE.pop() if _SPARE else Output()
-    walk = _Walk(out, encoders, key_order, limits, negative_zero)
+    walk = _SPARE.pop() if _SPARE else _Walk()
+    walk._begin(encoders, key_order, limits, negative_zero)
     try:
         walk.write((value,))
     except NoForm as wrong:
         raise SyrupError(str(wrong), path=join_steps(wrong.steps[::-1])) from None
-    encoded = out.take()
+    encoded = walk._out.take()
+    most = walk._most
+    walk._encoders = _NO_ENCODERS
+    walk._table = None
     if not _SPARE:
-        _SPARE.append(out)
-    if len(encoded) > limits.message_bytes:
+        _SPARE.append(walk)
+    if len(encoded) > most:
         raise SyrupError(_too_large(limits))
     return encoded
-
-
-_SPARE: Final[list[Output]] = []
-"""Nobody's at the moment: to make one costs more than to write a small message."""
 
 
 @final
@@ -100,6 +99,7 @@ class _Walk:
         "_counted",
         "_depth",
         "_digits",
+        "_elements",
         "_encoders",
         "_halted",
         "_key_order",
@@ -112,31 +112,37 @@ class _Walk:
         "_table",
     )
 
-    def __init__(
-        self, out: Output, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
-    ) -> None:
-        self._begin(out, encoders, key_order, limits, negative_zero)
-
-    def _begin(
-        self, out: Output, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
-    ) -> None:
-        digits = limits.integer_digits
-        self._out = out
-        self._encoders = encoders
-        self._table = encoders if type(encoders) is dict else None
-        self._key_order = key_order
-        self._limits = limits
-        self._left = limits.elements
-        self._depth = limits.depth
-        self._most = limits.message_bytes
-        self._digits = digits
-        self._small = _SMALL if digits > 2 else _NONE_SMALL
-        self._negative_zero = negative_zero
+    def __init__(self) -> None:
+        self._out = Output()
+        self._encoders: Encoders = _NO_ENCODERS
+        self._table: dict[type, Callable[[Any], bytes | Record]] | None = None
+        self._key_order = KeyOrder.DECODED
+        self._negative_zero = True
+        self._left: int = 0
         self._counted = 0
         self._ceiling = 0
         self._halted: list[_Frame] = []
-        out.words = digits >= WORD_DIGITS
-        out.negative_zero = negative_zero
+        self._hold_to(DEFAULT_LIMITS)
+
+    def _hold_to(self, limits: Limits) -> None:
+        self._limits = limits
+        self._elements: int = limits.elements
+        self._depth = limits.depth
+        self._most = limits.message_bytes
+        self._digits = limits.integer_digits
+        self._small = _SMALL if self._digits > 2 else _NONE_SMALL
+        self._out.words = self._digits >= WORD_DIGITS
+
+    def _begin(self, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool) -> None:
+        if limits is not self._limits:
+            self._hold_to(limits)
+        self._encoders = encoders
+        self._table = encoders if type(encoders) is dict else None
+        self._key_order = key_order
+        self._negative_zero = negative_zero
+        self._out.negative_zero = negative_zero
+        self._left = self._elements
+        self._counted = 0
 
     def write(self, values: tuple[object]) -> None:
         """Write the one value in there."""
@@ -157,7 +163,8 @@ class _Walk:
                 if done:
                     return
         except NoForm as wrong:
-            wrong.steps.extend([_step(container, index - 1) for _, index, container, _ in reversed(stack)])
+            inside = stack[1:]  # the first is what holds the value itself
+            wrong.steps.extend([_step(container, index - 1) for _, index, container, _ in reversed(inside)])
             raise
 
     def _items(self, values: Any, index: int, container: Any, closing: bytes, depth: int) -> bool:
@@ -170,18 +177,17 @@ class _Walk:
         parts = out.parts
         left = self._left
         small = self._small
-        if index:
-            values = values[index:]
+        rest: Any = values[index:] if index else values
         try:
             while True:
-                for item in values:
+                for item in rest:
                     if not left:
                         raise NoForm(TOO_MANY)
                     left -= 1
                     if COMPILED and out.atom(item):
                         index += 1
                         continue
-                    kind = type(item)
+                    kind: object = type(item)  # pyright: ignore[reportUnknownVariableType]
                     if kind is str:
                         part = string(item)
                     elif kind is int:
@@ -218,7 +224,8 @@ class _Walk:
                     index += 1
                 if type(container) is not HalfSet or not container.advance(out.mark()):
                     break
-                values = (container.items[container.index],)
+                values = rest = (container.items[container.index],)
+                index = 0
         except NoForm as wrong:
             if container is not None:
                 wrong.steps.append(_step(container, index))
@@ -231,10 +238,17 @@ class _Walk:
 
     def _inner(self, item: Any, depth: int) -> bytes | bool:
         """Write a container, or what stands for one: as `_items`. Or return what is to be written."""
-        kind = type(item)
+        kind: type[object] = type(item)  # pyright: ignore[reportUnknownVariableType]
         label: Any = None
         inner: Any = item
-        if kind is not tuple and kind is not list and kind is not dict and kind not in _CONTAINERS:
+        if not (
+            kind is tuple
+            or kind is list
+            or kind is dict
+            or kind is MappingProxyType
+            or kind is Record
+            or kind is SyrupSet
+        ):
             table = self._table
             encoder = self._encoders.get(kind) if table is None else table.get(kind)
             if type(encoder) is RecordForm:
@@ -287,7 +301,8 @@ class _Walk:
         self._left -= 1
 
 
-_CONTAINERS: Final = frozenset((Record, MappingProxyType, SyrupSet))
+_SPARE: Final[list[_Walk]] = []
+"""Nobody's at the moment: to make one costs more than to write a small message."""
 
 
 def _too_large(limits: Limits) -> str:
