@@ -21,7 +21,7 @@ cdef class Output:
     cdef Py_ssize_t mark(self) except -1
     @cython.locals(size=Py_ssize_t, encoded=bytes)
     cdef bytes take(self)
-    @cython.locals(octets="unsigned char*", kind=type, raw=bytes, text=str, number="long long")
+    @cython.locals(octets="unsigned char*", kind=type, raw=bytes, key=Key, symbol=Symbol, text=str, number="long long")
     cdef bint atom(self, object value) except -1
     @cython.locals(size=Py_ssize_t, octets="unsigned char*")
     cdef bint _sized(self, bytes raw, int octet) except -1

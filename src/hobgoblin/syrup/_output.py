@@ -98,8 +98,15 @@ class Output:
                 self._digits(number)
                 octets[self._at] = 0x2B
             self._at += 1
-        elif kind is Symbol or kind is Key:
-            raw = value._syrup
+        elif kind is Key:
+            key: Key = value
+            raw = key._syrup
+            if len(raw) > _SHORT:
+                return False
+            self._copy(raw, len(raw))
+        elif kind is Symbol:
+            symbol: Symbol = value
+            raw = symbol._syrup
             if not raw or len(raw) > _SHORT:
                 return False
             self._copy(raw, len(raw))
