@@ -1,3 +1,5 @@
+cimport cython
+
 
 cdef class OpDeliver:
     cdef public object to_desc, args, answer_pos, resolve_me_desc
@@ -43,4 +45,14 @@ cdef class DescAnswer:
     cdef readonly object answer_pos
 
 
-cpdef bint is_position(object value) except *
+cdef object _MOST
+cpdef bint is_position(object value) except -1
+cdef object _position(str label, tuple fields)
+
+
+@cython.locals(op=OpDeliver)
+cpdef OpDeliver _deliver(tuple fields)
+cpdef DescImportObject _import_object(tuple fields)
+cpdef DescImportPromise _import_promise(tuple fields)
+cpdef DescExport _export(tuple fields)
+cpdef DescAnswer _answer(tuple fields)

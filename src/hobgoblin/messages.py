@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, cast
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
-from hobgoblin.syrup import KeyOrder, encode
+from hobgoblin.syrup import KeyOrder, RecordForm, encode
 from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, Symbol, Tagged
 
 __all__ = [
@@ -49,6 +49,8 @@ __all__ = [
 
 MAX_POSITION: Final = 2**53 - 1
 """Positions beyond are refused: JavaScript can't count them, and chosen ones collide in hash tables."""
+
+_MOST: Final = MAX_POSITION
 
 INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
 """What a peer is told whose keys and signatures have another form than those of the session."""
@@ -224,11 +226,7 @@ def _name(value: object) -> bool:
 
 def is_position(value: object) -> bool:
     """Tell whether ``value`` is an integer that can be a position."""
-    return type(value) is int and 0 <= value <= MAX_POSITION
-
-
-def _position_or_false(value: object) -> bool:
-    return value is False or is_position(value)
+    return type(value) is int and 0 <= value <= _MOST
 
 
 def _positions(label: str, value: object) -> tuple[int, ...]:
@@ -244,12 +242,18 @@ def _positions(label: str, value: object) -> tuple[int, ...]:
 def _deliver(fields: Fields) -> OpDeliver:
     if len(fields) != 4:
         raise ProtocolError(f"op:deliver has {len(fields)} fields, not 4")
-    to, args, answer_pos, resolver = fields
+    args: Any = fields[1]
+    answer_pos: Any = fields[2]
     if type(args) is not tuple:
         raise ProtocolError("the arguments of op:deliver are no list")
-    if not _position_or_false(answer_pos):
+    if answer_pos is not False and not is_position(answer_pos):
         raise ProtocolError("the answer position of op:deliver is none")
-    return OpDeliver(to, cast("tuple[object, ...]", args), cast("int | Absent", answer_pos), resolver)
+    op = OpDeliver.__new__(OpDeliver)  # what `__init__` does, without the call that compilers leave in it
+    op.to_desc = fields[0]
+    op.args = args
+    op.answer_pos = answer_pos
+    op.resolve_me_desc = fields[3]
+    return op
 
 
 def _deliver_only(fields: Fields) -> OpDeliver:
@@ -312,13 +316,26 @@ def _abort(fields: Fields) -> OpAbort:
     return OpAbort(*cast("tuple[str]", _shape("op:abort", fields, _text)))
 
 
-def _positioned(label: str, kind: Callable[[int], object]) -> Callable[[Fields], object]:
-    def construct(fields: Fields) -> object:
-        if len(fields) != 1 or not is_position(fields[0]):
-            _shape(label, fields, is_position)  # says what is wrong
-        return kind(cast("int", fields[0]))
+def _position(label: str, fields: Fields) -> Any:
+    if len(fields) != 1 or not is_position(fields[0]):
+        _shape(label, fields, is_position)  # says what is wrong
+    return fields[0]
 
-    return construct
+
+def _import_object(fields: Fields) -> DescImportObject:
+    return DescImportObject(_position("desc:import-object", fields))
+
+
+def _import_promise(fields: Fields) -> DescImportPromise:
+    return DescImportPromise(_position("desc:import-promise", fields))
+
+
+def _export(fields: Fields) -> DescExport:
+    return DescExport(_position("desc:export", fields))
+
+
+def _answer(fields: Fields) -> DescAnswer:
+    return DescAnswer(_position("desc:answer", fields))
 
 
 def _gift_id(value: object) -> bool:
@@ -444,10 +461,10 @@ CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
     "op:gc-answers": _gc_answers,
     "op:gc-answer": _gc_answer,
     "op:abort": _abort,
-    "desc:import-object": _positioned("desc:import-object", DescImportObject),
-    "desc:import-promise": _positioned("desc:import-promise", DescImportPromise),
-    "desc:export": _positioned("desc:export", DescExport),
-    "desc:answer": _positioned("desc:answer", DescAnswer),
+    "desc:import-object": _import_object,
+    "desc:import-promise": _import_promise,
+    "desc:export": _export,
+    "desc:answer": _answer,
     **signed_constructors(S_EXPRESSIONS),
     "ocapn-peer": _locator("ocapn-peer", PeerLocator.from_record),
     "ocapn-node": _locator("ocapn-node", PeerLocator.from_record),
@@ -469,7 +486,6 @@ def _record(label: str, *fields: object) -> Record:
 
 
 _SYMBOLS: Final = {label: Symbol(label) for label in CONSTRUCTORS}
-_OP_DELIVER: Final = _SYMBOLS["op:deliver"]
 _VOID: Final = Record(_SYMBOLS["void"], ())
 _NULL: Final = Record(_SYMBOLS["null"], ())
 
@@ -529,25 +545,25 @@ def _encode_signed(value: object) -> bytes:
 
 
 ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
-    OpDeliver: lambda op: Record(_OP_DELIVER, (op.to_desc, op.args, op.answer_pos, op.resolve_me_desc)),
-    OpListen: lambda op: _record("op:listen", op.to_desc, op.resolve_me_desc, op.wants_partial),
-    OpGet: lambda op: _record("op:get", op.receiver_desc, op.field_name, op.new_answer_pos),
-    OpIndex: lambda op: _record("op:index", op.receiver_desc, op.index, op.new_answer_pos),
-    OpUntag: lambda op: _record("op:untag", op.receiver_desc, op.tag, op.new_answer_pos),
-    OpGcExports: lambda op: _record("op:gc-exports", op.export_positions, op.wire_deltas),
-    OpGcAnswers: lambda op: _record("op:gc-answers", op.answer_positions),
-    OpAbort: lambda op: _record("op:abort", op.reason),
-    DescImportObject: lambda desc: _record("desc:import-object", desc.position),
-    DescImportPromise: lambda desc: _record("desc:import-promise", desc.position),
-    DescExport: lambda desc: _record("desc:export", desc.position),
-    DescAnswer: lambda desc: _record("desc:answer", desc.answer_pos),
+    OpDeliver: RecordForm("op:deliver", "to_desc", "args", "answer_pos", "resolve_me_desc"),
+    OpListen: RecordForm("op:listen", "to_desc", "resolve_me_desc", "wants_partial"),
+    OpGet: RecordForm("op:get", "receiver_desc", "field_name", "new_answer_pos"),
+    OpIndex: RecordForm("op:index", "receiver_desc", "index", "new_answer_pos"),
+    OpUntag: RecordForm("op:untag", "receiver_desc", "tag", "new_answer_pos"),
+    OpGcExports: RecordForm("op:gc-exports", "export_positions", "wire_deltas"),
+    OpGcAnswers: RecordForm("op:gc-answers", "answer_positions"),
+    OpAbort: RecordForm("op:abort", "reason"),
+    DescImportObject: RecordForm("desc:import-object", "position"),
+    DescImportPromise: RecordForm("desc:import-promise", "position"),
+    DescExport: RecordForm("desc:export", "position"),
+    DescAnswer: RecordForm("desc:answer", "answer_pos"),
     **signed_encoders(S_EXPRESSIONS, _encode_signed),
     PeerLocator: lambda locator: locator.to_record(),
     SturdyRef: lambda sturdyref: sturdyref.to_record(),
     type(None): lambda _: _VOID,
     Null: lambda _: _NULL,
     Tagged: lambda tagged: _record("desc:tagged", Symbol(tagged.tag), tagged.value),
-    ErrorValue: lambda error: _record("desc:error", error.message),
+    ErrorValue: RecordForm("desc:error", "message"),
     Keyword: lambda keyword: _record("kw", Symbol(keyword.name)),
 }
 """How each is written: as a record, or as octets that are taken as they are."""

@@ -1,3 +1,9 @@
+cdef class Symbol:
+    cdef public str name
+    cdef public bytes _syrup
+    cdef public Py_hash_t _hash
+
+
 cdef class Tagged:
     cdef readonly object tag, value
 

@@ -51,18 +51,25 @@ __all__ = [
 class Symbol:
     """An OCapN symbol. Equal to symbols of the same name and to nothing else."""
 
-    __slots__ = ("_hash", "name")
-
-    name: str
+    __slots__ = ("_hash", "_syrup", "name")
 
     def __init__(self, name: str) -> None:
         if type(name) is not str:
             raise TypeError(f"a symbol's name is a str, not {type(name).__name__}")
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "_hash", hash((Symbol, name)))
+        self.name = name
+        # How it is written, for all the times that it will be; nothing for half of a surrogate pair.
+        try:
+            raw = name.encode()
+        except UnicodeEncodeError:
+            self._syrup = b""
+        else:
+            self._syrup = b"%d'%b" % (len(raw), raw)
+        self._hash = hash((Symbol, name))
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("a Symbol can't be changed")
+        if hasattr(self, "_hash"):  # which is set last
+            raise AttributeError("a Symbol can't be changed")
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError("a Symbol can't be changed")
@@ -71,7 +78,7 @@ class Symbol:
         return self is other or (type(other) is Symbol and other.name == self.name)
 
     def __hash__(self) -> int:
-        return self._hash  # type: ignore[attr-defined, no-any-return]
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Symbol({self.name!r})"

@@ -6,9 +6,10 @@
     frame(octets, Framing.RAW)      open_decoder(Framing.RAW).feed(octets); .next() -> value
 """
 
+from hobgoblin.syrup._forms import Encoders, KeyOrder, RecordForm
 from hobgoblin.syrup._names import common_symbol
 from hobgoblin.syrup.decoder import NEED_MORE, Constructors, Decoder, NeedMore, decode
-from hobgoblin.syrup.encoder import Encoders, KeyOrder, encode
+from hobgoblin.syrup.encoder import encode
 from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, open_decoder
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Framing",
     "KeyOrder",
     "NeedMore",
+    "RecordForm",
     "StreamDecoder",
     "common_symbol",
     "decode",

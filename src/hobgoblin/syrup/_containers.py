@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Final, TypeAlias, final
+from itertools import pairwise
+from typing import Any, Final, TypeAlias, final
 
 from hobgoblin.values import Symbol
 
@@ -22,6 +23,7 @@ __all__ = [
     "field_step",
     "join_steps",
     "key_step",
+    "octet_order",
     "path_to",
     "utf16_order",
 ]
@@ -35,8 +37,9 @@ TOP: Final = 4
 KEY: Final = 5  # in a struct, before a key or the end
 LABEL: Final = 6
 
-Frame: TypeAlias = tuple[int, list[object], Symbol]
-"""Where a reader stands in a container, the values so far, and the label if it is a record."""
+Frame: TypeAlias = tuple[int, list[object], Symbol, Any]
+"""Where a reader stands in a container, the values so far, the label if it is a record, and what else
+is known of it: the `OpenStruct` or `OpenSet`."""
 
 _STEPS_SHOWN: Final = 16
 _NAME_SHOWN: Final = 64
@@ -51,6 +54,13 @@ def utf16_order(text: str) -> bytes:
     return text.encode("utf-16-be", "surrogatepass")
 
 
+def octet_order(text: str) -> bytes:
+    """A sort key: the order of encodings."""
+    # The type octet is the same for all keys and no digit, so any will do.
+    raw = text.encode("utf-8", "surrogatepass")
+    return b'%d"%b' % (len(raw), raw)
+
+
 @final
 class OpenStruct:
     """The entries so far, and which of the two orders their keys still follow.
@@ -59,32 +69,42 @@ class OpenStruct:
     Both ascend strictly, so a struct that follows either has no key twice.
     """
 
-    __slots__ = ("_by_octets", "_by_text", "_octets", "entries", "key")
+    __slots__ = ("_ascii", "_by_text", "_name", "entries", "key")
 
     def __init__(self) -> None:
         self.entries: dict[object, object] = {}
         self.key: object = None
-        self._octets = b""
-        self._by_octets = True
+        self._name = ""
+        self._ascii = True
         self._by_text = True
 
-    def begin(self, key: object, octets: bytes) -> str:
-        """Take the next key and its encoding. Return what is wrong with it, or nothing."""
+    def begin(self, key: Any, size: int) -> str | None:
+        """Take the next key, whose name is of so many octets. Return what is wrong with it, if anything."""
+        name: str = key.name if type(key) is Symbol else key
+        in_ascii = len(name) == size
         last = self.key
         if last is not None:
             if type(key) is not type(last):
                 return "a struct mixes strings and symbols as keys"
-            self._by_octets = self._by_octets and self._octets < octets
-            self._by_text = self._by_text and _ascend(_name(last), _name(key))
-            if not (self._by_octets or self._by_text):
+            if not self._by_text:
+                ascends = octet_order(self._name) < octet_order(name)
+            elif in_ascii or self._ascii:
+                ascends = self._name < name  # they part at an ASCII character, which both orders put first
+            else:
+                ascends = utf16_order(self._name) < utf16_order(name)
+            if not ascends and (not self._by_text or self._turn_to_octets(name)):
                 return "a struct's keys are not in strictly ascending order"
         self.key = key
-        self._octets = octets
-        return ""
+        self._name = name
+        self._ascii = in_ascii
+        return None
 
-    def put(self, value: object) -> None:
-        """Store the value of the key taken last."""
-        self.entries[self.key] = value
+    def _turn_to_octets(self, name: str) -> bool:
+        """Hold all keys, and this one behind them, to the order of encodings. Tell if they break it."""
+        self._by_text = False
+        keys = [octet_order(_name(key)) for key in self.entries]
+        keys.append(octet_order(name))
+        return any(first >= second for first, second in pairwise(keys))
 
 
 @final
@@ -117,12 +137,6 @@ def _name(key: object) -> str:
     return key.name if isinstance(key, Symbol) else str(key)
 
 
-def _ascend(first: str, second: str) -> bool:
-    if first.isascii() or second.isascii():
-        return first < second  # they part at an ASCII character, which both orders put first
-    return utf16_order(first) < utf16_order(second)
-
-
 def key_step(key: object) -> str:
     """How a path goes into the value of a struct's key: ``["size"]``, escaped to ASCII."""
     return f"[{json.dumps(_name(key)[:_NAME_SHOWN])}]"
@@ -140,20 +154,16 @@ def join_steps(steps: list[str]) -> str:
     return "$" + "".join(steps)
 
 
-def path_to(frames: list[Frame], structs: list[OpenStruct]) -> str:
-    """The path to where a reader stands; ``structs`` are those among the frames."""
+def path_to(frames: list[Frame]) -> str:
+    """The path to where a reader stands."""
     steps: list[str] = []
-    entered = 0
-    for kind, items, label in frames:
+    for kind, items, label, opened in frames:
         if kind == LIST:
             steps.append(f"[{len(items)}]")
         elif kind == RECORD:
             steps.append(field_step(label, len(items)))
         elif kind == SET:
             steps.append(f"#[{len(items)}]")
-        elif kind == KEY:
-            entered += 1
         elif kind == VALUE:
-            steps.append(key_step(structs[entered].key))
-            entered += 1
+            steps.append(key_step(opened.key))
     return join_steps(steps)

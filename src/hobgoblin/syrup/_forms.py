@@ -5,22 +5,24 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast, final
 
-from hobgoblin.syrup._containers import utf16_order
-from hobgoblin.syrup._names import COMMON_SYMBOLS
+from hobgoblin.syrup._containers import octet_order, utf16_order
 from hobgoblin.syrup._tokens import DOUBLE, NAN
 from hobgoblin.values import Record, Symbol, SyrupSet
 
 __all__ = [
-    "SYMBOLS",
+    "WORD_DIGITS",
     "Encoders",
     "HalfSet",
     "HalfStruct",
+    "Key",
     "KeyOrder",
     "NoForm",
     "Plain",
+    "RecordForm",
     "double",
     "integer",
     "octets",
@@ -35,12 +37,9 @@ Encoders: TypeAlias = Mapping[type, Callable[[Any], "bytes | Record"]]
 Plain: TypeAlias = bytes | Record | SyrupSet | Mapping[Any, Any] | tuple[object, ...] | list[object]
 """What is walked, and what stands for an atom that is encoded already."""
 
-SYMBOLS: Final = {symbol.name: b"%d'%b" % (len(raw), raw) for raw, symbol in COMMON_SYMBOLS.items()}
-"""The encodings of the protocol's own symbols, by name."""
-
 _BITS_PER_DIGIT: Final = 3.3219280948873626
-_WORD_DIGITS: Final = 18
-_WORD: Final = 10**_WORD_DIGITS
+WORD_DIGITS: Final = 18
+_WORD: Final = 10**WORD_DIGITS
 """Integers below fit a machine's word."""
 _HEADED: Final = 64
 _STRING_HEADS: Final = tuple(b'%d"' % size for size in range(_HEADED))
@@ -60,8 +59,47 @@ class KeyOrder(enum.Enum):
     """As the mapping has them: what was decoded is written as it came, so that signatures hold."""
 
 
+_DECODED: Final = KeyOrder.DECODED
+
+
 class NoForm(Exception):
-    """A value has no Syrup form; `encode` adds the path."""
+    """A value has no Syrup form. ``steps`` lead to it, from the innermost on."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.steps: list[str] = []
+
+
+@final
+class RecordForm:
+    """An entry of `Encoders`: a record of attributes of an instance, in this order."""
+
+    __slots__ = ("_attributes", "_single", "head", "label")
+
+    def __init__(self, label: str, *names: str) -> None:
+        self.label = Symbol(label)
+        self.head = b"<" + self.label._syrup
+        self._attributes = attrgetter(*names)
+        self._single = len(names) == 1
+
+    def __call__(self, value: object) -> Record:
+        return Record(self.label, self.fields(value))
+
+    def fields(self, value: object) -> tuple[object, ...]:
+        """Return the fields of the record."""
+        found: Any = self._attributes(value)
+        return (found,) if self._single else found
+
+
+@final
+class Key:
+    """A text that is written again and again as the key of a struct."""
+
+    __slots__ = ("_syrup", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._syrup = string(name)
 
 
 @final
@@ -72,7 +110,7 @@ class HalfStruct:
 
     def __init__(self, mapping: Any, order: KeyOrder) -> None:
         self.entries: list[object] = []
-        if order is KeyOrder.DECODED:
+        if order is _DECODED:
             copied = _copied(mapping)
             if copied is not None and self._in_ascii(copied):
                 return
@@ -102,20 +140,39 @@ class HalfStruct:
 
     def _in_ascii(self, mapping: dict[Any, object]) -> bool:
         """Take the entries if all keys are ASCII, which every order of texts sorts alike."""
-        for key in mapping:
-            if type(key) is not str or not key.isascii():
-                return False
-        for key in sorted(mapping):
-            self.entries.append(key)
-            self.entries.append(mapping[key])
+        names = tuple(mapping)
+        shape = _SHAPES.get(names)
+        if shape is None:
+            for name in names:
+                if type(name) is not str or not name.isascii():
+                    return False
+            ordered = sorted(names)
+            shape = [(name, Key(name)) for name in ordered]
+            if len(names) <= _SHAPE_KEYS and max(map(len, names), default=0) <= _SHAPE_KEYS:
+                if len(_SHAPES) >= _SHAPES_KEPT:
+                    _SHAPES.clear()
+                _SHAPES[names] = shape
+        entries = self.entries
+        for name, key in shape:
+            entries.append(key)
+            entries.append(mapping[name])
         return True
+
+
+_SHAPES: Final[dict[tuple[str, ...], list[tuple[str, Key]]]] = {}
+"""By the keys that structs had lately, all of them ASCII: these in order, as they are written."""
+_SHAPES_KEPT: Final = 256
+_SHAPE_KEYS: Final = 32
 
 
 def _copied(mapping: Any) -> dict[Any, object] | None:
     """Return what is or shows a dictionary as one; ``None`` for other mappings."""
     if type(mapping) is MappingProxyType:
         return dict(cast("Mapping[Any, object]", mapping))
-    return cast("dict[Any, object]", mapping) if type(mapping) is dict else None
+    if type(mapping) is dict:
+        found: dict[Any, object] = mapping  # pyright: ignore[reportUnknownVariableType]
+        return found
+    return None
 
 
 def _text_order(entry: tuple[str, object, object]) -> bytes:
@@ -123,9 +180,7 @@ def _text_order(entry: tuple[str, object, object]) -> bytes:
 
 
 def _octet_order(entry: tuple[str, object, object]) -> bytes:
-    # The type octet is the same for all keys and no digit, so any will do.
-    raw = entry[0].encode("utf-8", "surrogatepass")
-    return b'%d"%b' % (len(raw), raw)
+    return octet_order(entry[0])
 
 
 @final
@@ -160,7 +215,7 @@ class HalfSet:
 
 def integer(value: int, digits: int) -> bytes:
     """Encode an integer of at most so many digits."""
-    if -_WORD < value < _WORD and digits >= _WORD_DIGITS:
+    if -_WORD < value < _WORD and digits >= WORD_DIGITS:
         number = value
         return f"{number}+".encode() if number >= 0 else f"{-number}-".encode()
     # A conversion is quadratic and a power costs as well, so the size is looked at first.
@@ -205,9 +260,8 @@ def _utf8(text: str) -> bytes:
         raise NoForm("a text holds half of a surrogate pair") from None
 
 
-def substitute(value: object, encoders: Encoders, digits: int) -> Plain:
+def substitute(value: object, encoder: Callable[[Any], bytes | Record] | None, digits: int) -> Plain:
     """What stands for a value that is none of the plain types: its encoding, or a plain container."""
-    encoder = encoders.get(type(value))
     if encoder is not None:
         made: Any = encoder(value)
         if type(made) is not bytes and type(made) is not Record:

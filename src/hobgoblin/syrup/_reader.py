@@ -1,7 +1,9 @@
 """Octets to values: a strict Syrup reader that keeps its place.
 
-The place is kept as data, not on the call stack, so a message may be cut anywhere and no nesting
-exhausts the interpreter. What is answered depends on the octets alone, not on how they were cut.
+Containers are read by recursion. Where that can't go on, because octets are missing or it is nested
+too deeply for the call stack, what is read so far is put on a stack of the reader's own, and taken up from
+there. So a message may be cut anywhere and no nesting exhausts the interpreter. What is answered depends
+on the octets alone, not on how they were cut.
 
 Spec: the Syrup draft, https://github.com/ocapn/syrup. What is not canonical is refused, but for the
 order of keys, where Endo's will do as well.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, cast, final
 
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._containers import (
@@ -27,19 +29,18 @@ from hobgoblin.syrup._containers import (
     OpenStruct,
     path_to,
 )
-from hobgoblin.syrup._names import COMMON_SYMBOLS, common_symbol
+from hobgoblin.syrup._names import COMMON_SYMBOLS, Names, common_symbol
 from hobgoblin.syrup._source import OctetSource
 from hobgoblin.syrup._tokens import (
+    COMPILED,
     DELIVER,
     DELIVER_END,
     DELIVER_END_VALUES,
     DELIVER_VALUES,
     DIGITS,
-    DOUBLE,
     GLANCE_DIGITS,
-    HEADS,
     NAN,
-    NO_HEADS,
+    NO_UTF8,
     NO_VALUE,
     POSITION_DIGITS,
     POSITIONS,
@@ -47,11 +48,12 @@ from hobgoblin.syrup._tokens import (
     TOO_LONG,
     TOO_MANY,
     Wrong,
+    double_at,
     no_name,
     number,
     text,
 )
-from hobgoblin.values import Limits, Record, Symbol, SyrupSet
+from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
 __all__ = ["NEED_MORE", "NO_CONSTRUCTORS", "Constructors", "NeedMore", "ValueReader"]
 
@@ -74,68 +76,129 @@ NEED_MORE: Final = NeedMore()
 
 NO_CONSTRUCTORS: Final[Constructors] = MappingProxyType({})
 _NO_LABEL: Final = Symbol("")
+_NAMES: Final = Names() if COMPILED else None
 _OP_DELIVER: Final = common_symbol("op:deliver")
 _DELIVER_DEPTH: Final = 3
 _SYMBOLS_KEPT: Final = 256
 _SYMBOL_OCTETS: Final = 48
 _ENDLESS: Final = 2**62
 """More octets than there will ever be: what is counted fits a machine's word."""
+_NESTED: Final = 40
+"""How many containers are read by recursion, before the call stack is unwound."""
+
+
+@final
+class _Halted:
+    """The type of `_HALTED`, what `ValueReader._fill` returns when it can't go on."""
+
+    __slots__ = ()
+
+
+@final
+class _Nothing:
+    """The type of `_NOTHING`: no value, where one may be."""
+
+    __slots__ = ()
+
+
+_HALTED: Final = _Halted()
+_NOTHING: Final = _Nothing()
+
+
+@final
+class Bounds:
+    """What a reader needs of `Limits`."""
+
+    __slots__ = (
+        "depth",
+        "elements",
+        "glance",
+        "integer_digits",
+        "length_digits",
+        "message_octets",
+        "positions",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self.message_octets = min(limits.message_bytes, _ENDLESS)
+        self.depth = min(limits.depth, _ENDLESS)
+        self.elements = min(limits.elements, _ENDLESS)
+        self.integer_digits = min(limits.integer_digits, _ENDLESS)
+        self.length_digits = min(limits.length_digits, _ENDLESS)
+        # Up to this, a number may get one digit more with no thought of limits.
+        least = min(limits.integer_digits, limits.length_digits, GLANCE_DIGITS)
+        self.glance = 10 ** max(least - 1, 0) - 1
+        self.positions = (
+            POSITIONS
+            if least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
+            else None
+        )
+
+
+_USUAL: Final = Bounds(DEFAULT_LIMITS)
 
 
 class ValueReader(OctetSource):
     """Reads one value after the other from its octets. `Decoder` is its public face."""
 
     __slots__ = (
+        "_ceiling",
         "_constructors",
         "_depth",
+        "_edge",
         "_elements",
         "_glance",
-        "_heads",
+        "_halted",
+        "_here",
         "_integer_digits",
-        "_items",
-        "_kind",
-        "_label",
         "_learned",
         "_left",
         "_length_digits",
         "_message_octets",
+        "_missing",
+        "_missing_run",
+        "_open_sets",
         "_positions",
-        "_sets",
+        "_problem",
         "_stack",
         "_start",
         "_stop",
-        "_structs",
+        "_table",
     )
 
-    def __init__(self, constructors: Constructors, limits: Limits) -> None:
-        OctetSource.__init__(self)
+    def _open(self, constructors: Constructors, limits: Limits) -> None:
+        """Begin a stream."""
+        self._begin_empty()
+        bounds = _USUAL if limits is DEFAULT_LIMITS else Bounds(limits)
         self._constructors = constructors
-        self._message_octets = min(limits.message_bytes, _ENDLESS)
-        self._depth = limits.depth
-        self._elements = limits.elements
-        self._integer_digits = limits.integer_digits
-        self._length_digits = limits.length_digits
-        # Up to this, a number may get one digit more with no thought of limits.
-        least = min(limits.integer_digits, limits.length_digits, GLANCE_DIGITS)
-        self._glance = 10 ** max(least - 1, 0) - 1
-        self._heads = HEADS if limits.length_digits > 1 else NO_HEADS
-        self._positions = (
-            POSITIONS
-            if least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
-            else None
-        )
-        self._learned: dict[bytes, Symbol] = {}
+        self._table: dict[str, Callable[[tuple[object, ...]], object]] | None = None
+        if type(constructors) is dict:
+            self._table = constructors  # pyright: ignore[reportUnknownMemberType]
+        self._message_octets = bounds.message_octets
+        self._depth = bounds.depth
+        self._elements = bounds.elements
+        self._integer_digits = bounds.integer_digits
+        self._length_digits = bounds.length_digits
+        self._glance = bounds.glance
+        self._positions = bounds.positions
+        self._learned: dict[bytes, Symbol] | None = None
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
         self._stop = -1
         self._start = 0
-        self._left = 0
-        self._kind = TOP
-        self._items: list[object] = []
-        self._label = _NO_LABEL
-        self._stack: list[Frame] = []
-        self._structs: list[OpenStruct] = []
-        self._sets: list[OpenSet] = []
+        self._left: int = 0
+        self._open_sets = 0
+        # The containers that `_fill` is not in at the moment, from the outermost on.
+        self._stack: list[Frame] | None = None
+        # For `_fill`: where in ``_data`` it is, where that ends, and how many containers it may be in.
+        self._here: int = 0
+        self._edge = 0
+        self._ceiling = 0
+        # Of it, when it has halted: the containers that it was in, from the innermost on, and why.
+        self._halted: list[Frame] | None = None
+        self._problem: str | None = None
+        self._missing = 0
+        self._missing_run = 0
 
     # Where one message ends and the next begins. The framed decoders know better.
 
@@ -153,295 +216,399 @@ class ValueReader(OctetSource):
         return "the message is larger than the limit"
 
     def _read(self) -> object:
+        value: object = _HALTED
         if self._stop < 0:
             if not self._begin():
                 return NEED_MORE
             self._left = self._elements
             self._start = self._base + self._pos
+            self._here = self._pos
+            self._edge = min(len(self._data), self._stop - self._base)
+            self._ceiling = min(self._depth, _NESTED)
+            value = self._message()
         elif self._pos >= len(self._data) and not self._refill():
             return NEED_MORE
+        else:
+            self._here = self._pos
+            value = self._resume()
+        while value is _HALTED:
+            stack = self._stack
+            if stack is None:
+                stack = self._stack = []
+            stack.extend(reversed(cast("list[Frame]", self._halted)))
+            self._halted = None
+            if self._problem is not None:
+                raise SyrupError(self._problem, offset=self._base + self._here, path=self._path())
+            if self._here >= self._edge or self._missing or self._missing_run:
+                end = self._base + self._edge
+                if end >= self._stop:
+                    raise SyrupError(self._past_stop(), offset=end, path=self._path())
+                self._pos = self._here
+                if not self._tail:
+                    digits = self._digits_most(stack[-1][0], 0x30)
+                    most = min(digits, self._stop - self._base - self._pos - 1)
+                    self._wait(self._missing, self._missing_run, most)
+                    return NEED_MORE
+                self._join()
+                self._here = 0
+            value = self._resume()
+        stop = self._stop
+        self._pos = self._here
+        self._stop = -1
+        self._end(self._base + self._pos, stop)
+        return value
 
+    def _message(self) -> object:
+        """Read a message from its beginning, like `_fill`."""
+        value: object = _NOTHING
+        if self._positions is not None and self._left > DELIVER_VALUES:
+            data = self._data
+            found = DELIVER.match(data, self._here, self._edge)
+            if found is not None:
+                raw, digits = found.groups()
+                target = self._build(COMMON_SYMBOLS[raw], (int(digits),))
+                self._left -= DELIVER_VALUES
+                self._here = found.end()
+                fields = [target]
+                value = self._fill(LIST, [], _NO_LABEL, None, 2, _NOTHING)
+                if value is not _HALTED:
+                    left = self._left
+                    found = (
+                        DELIVER_END.match(data, self._here, self._edge)
+                        if left >= DELIVER_END_VALUES
+                        else None
+                    )
+                    if found is not None:
+                        # The arguments of an op:deliver end here, and it is as good as read.
+                        digits, raw, more = found.groups()
+                        answer: object = False
+                        resolver: object = False
+                        if raw is not None:
+                            answer = int(digits)
+                            resolver = self._build(COMMON_SYMBOLS[raw], (int(more),))
+                        self._left = left - (2 if raw is None else DELIVER_END_VALUES)
+                        self._here = found.end()
+                        return self._build(_OP_DELIVER, (target, value, answer, resolver))
+                    value = self._fill(RECORD, fields, _OP_DELIVER, None, 1, value)
+                else:
+                    self._halt(RECORD, fields, _OP_DELIVER, None)
+                if value is _HALTED:
+                    self._halt(TOP, [], _NO_LABEL, None)
+                return value
+        return self._fill(TOP, None, _NO_LABEL, None, 0, _NOTHING)
+
+    def _resume(self) -> object:
+        """Go on with what is on the stack, like `_fill`."""
+        stack = cast("list[Frame]", self._stack)
+        self._edge = min(len(self._data), self._stop - self._base)
+        self._missing = 0
+        self._missing_run = 0
+        value: object = _NOTHING
+        while stack:
+            kind, items, label, opened = stack.pop()
+            depth = len(stack)
+            self._ceiling = min(self._depth, depth + _NESTED)
+            value = self._fill(kind, items, label, opened, depth, value)
+            if value is _HALTED:
+                break
+        return value
+
+    def _fill(
+        self,
+        kind: int,
+        items: Any,
+        label: Any,
+        opened: Any,
+        depth: int,
+        value: object,
+    ) -> object:
+        """Read what is left of a container, and return what it becomes, from ``_here`` on.
+
+        ``value`` is what has just been read for it, if any. When it can't go on it returns `_HALTED`, with
+        this container and those within it in ``_halted``.
+        """
         data = self._data
         octets = data  # the same, and to a compiler where they lie: places in it are checked against ``end``
-        pos = self._pos
-        base = self._base
-        stop = self._stop
-        kind = self._kind
-        items = self._items
-        label = self._label
+        pos = self._here
+        end = self._edge
         left = self._left
-        stack = self._stack
-        structs = self._structs
-        constructors = self._constructors
+        table = self._table
+        names = _NAMES
         glance = self._glance
-        heads = self._heads
         positions = self._positions
         common = COMMON_SYMBOLS
-        value: object
+        need = 0
+        run = 0
+        struct: Any = opened if kind in (KEY, VALUE) else None
         try:
-            while True:
-                end = min(len(data), stop - base)
-                need = 0
-                run = 0
-                while pos < end:
-                    octet = octets[pos]
+            if value is not _NOTHING:
+                if kind <= RECORD:
+                    items.append(value)
+                elif kind == VALUE:
+                    struct.entries[struct.key] = value
+                    kind = KEY
+                elif kind == SET:
+                    self._check(opened, pos)
+                    items.append(value)
+                else:
+                    return value
 
-                    if octet > 0x39:
-                        if octet == 0x3E and kind == RECORD:  # >
-                            build = constructors.get(label.name)
-                            value = Record(label, tuple(items)) if build is None else build(tuple(items))
-                            kind, items, label = stack.pop()
-                            pos += 1
-                        elif octet == 0x5D and kind == LIST:  # ]
-                            if (
-                                positions is not None
-                                and len(stack) == 2
-                                and stack[1][2] is _OP_DELIVER
-                                and left >= DELIVER_END_VALUES
-                                and (found := DELIVER_END.match(data, pos, end)) is not None
-                                and len(stack[1][1]) == 1
-                            ):
-                                # The arguments of an op:deliver end here, and it is as good as read.
-                                digits, raw, more = found.groups()
-                                answer: object = False
-                                resolver: object = False
-                                if raw is not None:
-                                    answer = int(digits)
-                                    resolver = self._build(common[raw], (int(more),))
-                                left -= 2 if raw is None else DELIVER_END_VALUES
-                                fields = (stack[1][1][0], tuple(items), answer, resolver)
-                                value = self._build(_OP_DELIVER, fields)
-                                stack.pop()
-                                kind, items, label = stack.pop()
-                                pos = found.end()
-                            else:
-                                value = tuple(items)
-                                kind, items, label = stack.pop()
-                                pos += 1
-                        elif octet == 0x7D and kind == KEY:  # }
-                            struct = structs.pop()
-                            value = MappingProxyType(struct.entries)
-                            kind, items, label = stack.pop()
-                            pos += 1
-                        elif kind >= KEY:
-                            raise Wrong(no_name(kind), pos)
-                        elif not left:
-                            raise Wrong(TOO_MANY, pos)
-                        elif octet == 0x66:  # f
-                            value = False
-                            left -= 1
-                            pos += 1
-                        elif octet == 0x74:  # t
-                            value = True
-                            left -= 1
-                            pos += 1
-                        elif octet == 0x44:  # D
-                            if pos + 9 > end:
-                                if base + pos + 9 > stop:
-                                    raise Wrong(self._past_stop(), pos)
-                                need = 9
-                                break
-                            double: float = DOUBLE.unpack_from(data, pos + 1)[0]
-                            if double != double and octets[pos + 1 : pos + 9] != NAN:
-                                raise Wrong("this NaN is not the canonical one", pos)
-                            value = double
-                            left -= 1
-                            pos += 9
-                        elif octet == 0x3C or octet == 0x5B or octet == 0x7B:  # < [ {
-                            if len(stack) >= self._depth:
+            while pos < end:
+                octet = octets[pos]
+
+                if octet > 0x39:
+                    if octet == 0x3E and kind == RECORD:  # >
+                        self._here = pos + 1
+                        self._left = left
+                        build = self._constructors.get(label.name) if table is None else table.get(label.name)
+                        return Record(label, tuple(items)) if build is None else build(tuple(items))
+                    if octet == 0x5D and kind == LIST:  # ]
+                        self._here = pos + 1
+                        self._left = left
+                        return tuple(items)
+                    if octet == 0x7D and kind == KEY:  # }
+                        self._here = pos + 1
+                        self._left = left
+                        return MappingProxyType(struct.entries)
+                    if kind >= KEY:
+                        raise Wrong(no_name(kind), pos)
+                    if not left:
+                        raise Wrong(TOO_MANY, pos)
+                    if octet == 0x66:  # f
+                        value = False
+                        left -= 1
+                        pos += 1
+                    elif octet == 0x74:  # t
+                        value = True
+                        left -= 1
+                        pos += 1
+                    elif octet == 0x44:  # D
+                        if pos + 9 > end:
+                            if self._base + pos + 9 > self._stop:
+                                raise Wrong(self._past_stop(), pos)
+                            need = 9
+                            break
+                        double = double_at(data, pos + 1)
+                        if double != double and octets[pos + 1 : pos + 9] != NAN:
+                            raise Wrong("this NaN is not the canonical one", pos)
+                        value = double
+                        left -= 1
+                        pos += 9
+                    elif octet == 0x3C or octet == 0x5B or octet == 0x7B:  # < [ {
+                        if depth >= self._ceiling:
+                            if depth >= self._depth:
                                 raise Wrong(TOO_DEEP, pos)
-                            if octet == 0x3C and positions is not None and left > DELIVER_VALUES:
-                                if kind == TOP and (found := DELIVER.match(data, pos, end)) is not None:
-                                    raw, digits = found.groups()
-                                    target = self._build(common[raw], (int(digits),))
-                                    stack.append((TOP, items, label))
-                                    stack.append((RECORD, [target], _OP_DELIVER))
-                                    items = []
-                                    kind = LIST
-                                    left -= DELIVER_VALUES
-                                    pos = found.end()
-                                    continue
-                                found = positions.match(data, pos, end)
-                            else:
-                                found = None
-                            if found is None:
-                                stack.append((kind, items, label))
-                                items = []
-                                left -= 1
-                                pos += 1
-                                if octet == 0x3C:
-                                    kind = LABEL
-                                    # A label that is at hand need not be taken apart.
-                                    close = (
-                                        pos + heads.get(octets[pos : pos + 3], end)
-                                        if pos + 3 <= end
-                                        else end + 1
-                                    )
-                                    if left and close <= end:
-                                        known = common.get(octets[pos + 3 : close])
-                                        if known is not None:
-                                            label = known
-                                            kind = RECORD
-                                            left -= 1
-                                            pos = close
-                                elif octet == 0x5B:
-                                    kind = LIST
-                                else:
-                                    kind = KEY
-                                    structs.append(OpenStruct())
-                                continue
+                            break
+                        found = (
+                            positions.match(data, pos, end)
+                            if positions is not None and octet == 0x3C and left > 2
+                            else None
+                        )
+                        if found is not None:
                             # A descriptor, as every message has some: all of it at once.
                             raw, digits = found.groups()
                             value = self._build(common[raw], (int(digits),))
                             left -= 3
                             pos = found.end()
                         else:
-                            raise Wrong(NO_VALUE, pos)
-
-                    elif octet > 0x2F:  # 0 to 9
-                        if not left:
-                            raise Wrong(TOO_MANY, pos)
-                        amount = octet - 0x30
-                        large = None
-                        here = pos + 1
-                        while here < end:
-                            octet = octets[here]
-                            if octet < 0x30 or octet > 0x39:
-                                break
-                            if not amount:
-                                raise Wrong("a number begins with a needless zero", pos)
-                            if amount > glance:
-                                found = DIGITS.match(data, here, end)
-                                here = found.end() if found else here
-                                if here < end:
-                                    octet = octets[here]
-                                    most = self._digits_most(kind, octet)
-                                    if here - pos <= most:
-                                        large = number(octets[pos:here], pos)
-                                        amount = min(large, _ENDLESS)
-                                else:
-                                    most = self._digits_most(kind, 0x30)
-                                if here - pos > most:
-                                    raise Wrong(TOO_LONG, pos)
-                                break
-                            amount = amount * 10 + octet - 0x30
-                            here += 1
-                        if here == end:
-                            run = here - pos if amount else 0  # behind a zero no digit may come
-                            break
-
-                        if octet == 0x2B or octet == 0x2D:  # + -
-                            if kind >= KEY:
-                                raise Wrong(no_name(kind), pos)
-                            if octet == 0x2B:
-                                value = amount if large is None else large
-                            elif amount:
-                                value = -amount if large is None else -large
-                            else:
-                                raise Wrong("zero is written '0+'", pos)
                             left -= 1
-                            pos = here + 1
-                        else:
-                            if octet != 0x27 and octet != 0x22 and octet != 0x3A:  # ' " :
-                                raise Wrong("digits are followed by none of + - : \" '", here)
-                            if kind >= KEY and octet != 0x27 and (octet == 0x3A or kind == LABEL):
-                                raise Wrong(no_name(kind), pos)
-                            close = here + 1 + amount
-                            if close > end:
-                                if base + close > stop:
-                                    raise Wrong(self._past_stop(), pos)
-                                need = close - pos
-                                break
-                            raw = octets[here + 1 : close]
-                            left -= 1
-                            if octet == 0x27:
-                                symbol = common.get(raw) or self._symbol(raw, here + 1)
-                                if kind == LABEL:
-                                    label = symbol
-                                    kind = RECORD
-                                    pos = close
-                                    continue
-                                value = symbol
-                            elif octet == 0x22:
-                                value = text(raw, here + 1)
+                            pos += 1
+                            self._here = pos
+                            self._left = left
+                            if octet == 0x5B:
+                                value = self._fill(LIST, [], label, None, depth + 1, _NOTHING)
+                            elif octet == 0x7B:
+                                value = self._fill(KEY, items, label, OpenStruct(), depth + 1, _NOTHING)
                             else:
-                                value = raw
-                            if kind == KEY:
-                                struct = structs[-1]
-                                problem = struct.begin(value, octets[pos:close])
-                                if problem:
-                                    raise Wrong(problem, pos)
-                                kind = VALUE
-                                pos = close
-                                continue
-                            pos = close
-
-                    elif kind >= KEY:
-                        raise Wrong(no_name(kind), pos)
-                    elif octet == 0x24 and kind == SET:  # $
-                        self._sets.pop()
-                        if not self._sets:
-                            self._forget()
-                        value = SyrupSet(tuple(items))
-                        kind, items, label = stack.pop()
-                        pos += 1
-                    elif not left:
-                        raise Wrong(TOO_MANY, pos)
-                    elif octet == 0x23:  # #
-                        if len(stack) >= self._depth:
-                            raise Wrong(TOO_DEEP, pos)
-                        stack.append((kind, items, label))
-                        items = []
-                        kind = SET
-                        left -= 1
-                        pos += 1
-                        self._keep(base + pos)
-                        self._sets.append(OpenSet(base + pos))
-                        continue
+                                value = self._fill(LABEL, None, label, None, depth + 1, _NOTHING)
+                            if value is _HALTED:
+                                return self._halt(kind, items, label, opened)
+                            pos = self._here
+                            left = self._left
                     else:
                         raise Wrong(NO_VALUE, pos)
 
-                    if kind <= RECORD:
-                        items.append(value)
-                    elif kind == VALUE:
-                        struct = structs[-1]
-                        struct.entries[struct.key] = value
-                        kind = KEY
-                    elif kind == SET:
-                        problem = self._sets[-1].check(base + pos, self._octets)
-                        if problem:
-                            raise Wrong(problem, pos - 1)
-                        items.append(value)
+                elif octet > 0x2F:  # 0 to 9
+                    if not left:
+                        raise Wrong(TOO_MANY, pos)
+                    amount = octet - 0x30
+                    large = None
+                    here = pos + 1
+                    while here < end:
+                        octet = octets[here]
+                        if octet < 0x30 or octet > 0x39:
+                            break
+                        if not amount:
+                            raise Wrong("a number begins with a needless zero", pos)
+                        if amount > glance:
+                            digits_found = DIGITS.match(data, here, end)
+                            here = digits_found.end() if digits_found else here
+                            if here < end:
+                                octet = octets[here]
+                                most = self._digits_most(kind, octet)
+                                if here - pos <= most:
+                                    large = number(octets[pos:here], pos)
+                                    amount = min(large, _ENDLESS)
+                            else:
+                                most = self._digits_most(kind, 0x30)
+                            if here - pos > most:
+                                raise Wrong(TOO_LONG, pos)
+                            break
+                        amount = amount * 10 + octet - 0x30
+                        here += 1
+                    if here == end:
+                        if amount:
+                            run = here - pos
+                        else:
+                            need = 2  # behind a zero no digit may come
+                        break
+
+                    if octet == 0x2B or octet == 0x2D:  # + -
+                        if kind >= KEY:
+                            raise Wrong(no_name(kind), pos)
+                        if octet == 0x2B:
+                            value = amount if large is None else large
+                        elif amount:
+                            value = -amount if large is None else -large
+                        else:
+                            raise Wrong("zero is written '0+'", pos)
+                        left -= 1
+                        pos = here + 1
                     else:
-                        self._pos = pos
-                        self._kind = TOP
-                        self._items = []
-                        self._stop = -1
-                        self._end(base + pos, stop)
-                        return value
+                        if octet != 0x27 and octet != 0x22 and octet != 0x3A:  # ' " :
+                            raise Wrong("digits are followed by none of + - : \" '", here)
+                        if kind >= KEY and octet != 0x27 and (octet == 0x3A or kind == LABEL):
+                            raise Wrong(no_name(kind), pos)
+                        here += 1
+                        close = here + amount
+                        if close > end:
+                            if self._base + close > self._stop:
+                                raise Wrong(self._past_stop(), pos)
+                            need = close - pos
+                            break
+                        left -= 1
+                        if octet == 0x22 and kind != KEY:
+                            try:
+                                value = octets[here:close].decode("utf-8")
+                            except UnicodeDecodeError as failure:
+                                raise Wrong(NO_UTF8, here + failure.start) from None
+                        elif octet == 0x3A:
+                            value = octets[here:close]
+                        else:
+                            name = None if names is None else names.find(octets, pos, close)
+                            if name is None:
+                                raw = octets[here:close]
+                                name = (
+                                    text(raw, here)
+                                    if octet == 0x22
+                                    else common.get(raw) or self._symbol(raw, here)
+                                )
+                                if names is not None:
+                                    names.learn(octets, pos, close, name)
+                            value = name
+                        if kind == LABEL:
+                            label = value
+                            kind = RECORD
+                            items = []
+                            pos = close
+                            if COMPILED and close < end:
+                                # Most records hold a position and nothing else.
+                                here = close
+                                amount = 0
+                                while here < end and amount <= glance:
+                                    octet = octets[here]
+                                    if octet < 0x30 or octet > 0x39:
+                                        break
+                                    amount = amount * 10 + octet - 0x30
+                                    here += 1
+                                if (
+                                    left
+                                    and here > close
+                                    and amount <= glance
+                                    and here + 1 < end
+                                    and octets[here] == 0x2B
+                                    and octets[here + 1] == 0x3E
+                                    and (octets[close] != 0x30 or here == close + 1)
+                                ):
+                                    self._here = here + 2
+                                    self._left = left - 1
+                                    return self._build(label, (amount,))
+                            continue
+                        if kind == KEY:
+                            problem = struct.begin(value, amount)
+                            if problem is not None:
+                                raise Wrong(problem, pos)
+                            kind = VALUE
+                            pos = close
+                            continue
+                        pos = close
 
-                if base + end >= stop:
-                    raise Wrong(self._past_stop(), end)
-                self._pos = pos
-                if not self._tail:
-                    break
-                self._join()
-                data = octets = self._data
-                base = self._base
-                pos = 0
+                elif kind >= KEY:
+                    raise Wrong(no_name(kind), pos)
+                elif octet == 0x24 and kind == SET:  # $
+                    self._open_sets -= 1
+                    if not self._open_sets:
+                        self._forget()
+                    self._here = pos + 1
+                    self._left = left
+                    return SyrupSet(tuple(items))
+                elif not left:
+                    raise Wrong(TOO_MANY, pos)
+                elif octet == 0x23:  # #
+                    if depth >= self._ceiling:
+                        if depth >= self._depth:
+                            raise Wrong(TOO_DEEP, pos)
+                        break
+                    pos += 1
+                    self._here = pos
+                    self._left = left - 1
+                    self._open_sets += 1
+                    self._keep(self._base + pos)
+                    value = self._fill(SET, [], label, OpenSet(self._base + pos), depth + 1, _NOTHING)
+                    if value is _HALTED:
+                        return self._halt(kind, items, label, opened)
+                    pos = self._here
+                    left = self._left
+                else:
+                    raise Wrong(NO_VALUE, pos)
+
+                if kind <= RECORD:
+                    items.append(value)
+                elif kind == VALUE:
+                    struct.entries[struct.key] = value
+                    kind = KEY
+                elif kind == SET:
+                    self._check(opened, pos)
+                    items.append(value)
+                else:
+                    self._here = pos
+                    self._left = left
+                    return value
         except Wrong as wrong:
-            path = path_to([*stack, (kind, items, label)], structs)
-            raise SyrupError(wrong.problem, offset=base + wrong.index, path=path) from None
-
-        self._kind = kind
-        self._items = items
-        self._label = label
+            self._problem = wrong.problem
+            pos = wrong.index
+        self._here = pos
         self._left = left
-        self._wait(need, run, min(self._digits_most(kind, 0x30), stop - base - pos - 1))
-        return NEED_MORE
+        self._missing = need
+        self._missing_run = run
+        return self._halt(kind, items, label, opened)
+
+    def _halt(self, kind: int, items: list[object], label: Symbol, opened: object) -> object:
+        """Put a container aside that `_fill` can't read to its end."""
+        if self._halted is None:
+            self._halted = []
+        self._halted.append((kind, items, label, opened))
+        return _HALTED
+
+    def _check(self, opened: OpenSet, pos: int) -> None:
+        """See that an item of a set that ends here is greater than the one before."""
+        problem = opened.check(self._base + pos, self._octets)
+        if problem:
+            raise Wrong(problem, pos - 1)
 
     def _build(self, label: Symbol, fields: tuple[object, ...]) -> object:
-        build = self._constructors.get(label.name)
+        table = self._table
+        build = self._constructors.get(label.name) if table is None else table.get(label.name)
         return Record(label, fields) if build is None else build(fields)
 
     def _digits_most(self, kind: int, octet: int) -> int:
@@ -453,23 +620,26 @@ class ValueReader(OctetSource):
         return max(self._length_digits, self._integer_digits)
 
     def _symbol(self, raw: bytes, index: int) -> Symbol:
-        symbol = self._learned.get(raw)
+        if _NAMES is not None:
+            return Symbol(text(raw, index))
+        learned = self._learned
+        if learned is None:
+            learned = self._learned = {}
+        symbol = learned.get(raw)
         if symbol is None:
             symbol = Symbol(text(raw, index))
             if len(raw) <= _SYMBOL_OCTETS:
-                if len(self._learned) >= _SYMBOLS_KEPT:
-                    self._learned.clear()  # or the first names to come would stay for good
-                self._learned[raw] = symbol
+                if len(learned) >= _SYMBOLS_KEPT:
+                    learned.clear()  # or the first names to come would stay for good
+                learned[raw] = symbol
         return symbol
 
     def _path(self) -> str:
         """The path to where `_read` stopped."""
-        return path_to([*self._stack, (self._kind, self._items, self._label)], self._structs)
+        return path_to(self._stack or [])
 
     def _abandon(self) -> None:
         self._clear()
         self._stop = -1
-        self._items = []
-        self._stack = []
-        self._structs = []
-        self._sets = []
+        self._stack = None
+        self._halted = None

@@ -3,11 +3,11 @@ cdef class OctetSource:
     cdef Py_ssize_t _kept_base, _need, _run, _run_most
     cdef public bytes _data
     cdef bint _keeping
-    cdef object _kept
-    cdef bytearray _tail
+    cdef object _kept, _tail
 
+    cdef _begin_empty(self)
     cpdef _append(self, bytes octets)
-    cpdef bint _refill(self) except *
+    cpdef bint _refill(self) except -1
     cpdef _join(self)
     cpdef _wait(self, Py_ssize_t need, Py_ssize_t run, Py_ssize_t run_most)
     cpdef _drop(self)

@@ -26,11 +26,11 @@ class OctetSource:
         "_tail",
     )
 
-    def __init__(self) -> None:
+    def _begin_empty(self) -> None:
         self._data = b""
         self._pos = 0
         self._base = 0
-        self._tail = bytearray()
+        self._tail: bytes | bytearray = b""
         # What `_wait` was told: `_tail` begins with a token that needs at least so many octets; or with
         # a number of which so many digits are known, and that may have so many before it is an error.
         self._need = 0
@@ -46,8 +46,10 @@ class OctetSource:
             self._base += len(self._data)
             self._data = octets
             self._pos = 0
-        else:
+        elif self._tail:
             self._tail += octets
+        else:
+            self._tail = bytearray(octets)
 
     def _refill(self) -> bool:
         """With ``_data`` used up, go on with ``_tail``. False when that can't lead any further yet."""
@@ -61,7 +63,7 @@ class OctetSource:
             self._run = have
             return False
         self._data = bytes(self._tail)
-        self._tail = bytearray()
+        self._tail = b""
         self._need = 0
         self._run = 0
         return True
@@ -70,12 +72,12 @@ class OctetSource:
         """Drop what is used of ``_data`` and append ``_tail`` to the rest."""
         self._drop()
         self._data += self._tail
-        self._tail = bytearray()
+        self._tail = b""
 
     def _wait(self, need: int, run: int, run_most: int) -> None:
-        """Set the rest of ``_data`` aside until enough octets have joined it."""
+        """Set the rest of ``_data`` aside until enough octets have joined it. There is no ``_tail``."""
         self._drop()
-        self._tail += self._data
+        self._tail = bytearray(self._data)
         self._data = b""
         self._need = need
         self._run = run
@@ -109,5 +111,5 @@ class OctetSource:
     def _clear(self) -> None:
         self._data = b""
         self._pos = 0
-        self._tail = bytearray()
+        self._tail = b""
         self._forget()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from struct import Struct
 from typing import Final
 
 from hobgoblin.syrup._containers import LABEL
 
 __all__ = [
+    "COMPILED",
     "DELIVER",
     "DELIVER_END",
     "DELIVER_END_VALUES",
@@ -16,9 +18,8 @@ __all__ = [
     "DIGITS",
     "DOUBLE",
     "GLANCE_DIGITS",
-    "HEADS",
     "NAN",
-    "NO_HEADS",
+    "NO_UTF8",
     "NO_VALUE",
     "POSITIONS",
     "POSITION_DIGITS",
@@ -26,8 +27,10 @@ __all__ = [
     "TOO_LONG",
     "TOO_MANY",
     "Wrong",
+    "double_at",
     "no_name",
     "number",
+    "put_double",
     "text",
 ]
 
@@ -35,20 +38,16 @@ DIGITS: Final = re.compile(rb"[0-9]+")
 DOUBLE: Final = Struct(">d")
 NAN: Final = b"\x7f\xf8\x00\x00\x00\x00\x00\x00"
 
-HEADS: Final = {b"%d'" % size: size + 3 for size in range(10, 100)}
-"""How many octets a symbol takes, by its first three."""
-NO_HEADS: Final[dict[bytes, int]] = {}
+COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
-_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
-
-GLANCE_DIGITS: Final = 17 if _COMPILED else 4
+GLANCE_DIGITS: Final = 17 if COMPILED else 4
 """Numbers of so many digits are read one by one: as far as that is faster than to look for their end."""
 
 POSITION_DIGITS: Final = 15
 _POSITION: Final = rb"(0|[1-9][0-9]{0,14})\+"
 POSITIONS: Final = (
     None
-    if _COMPILED  # then it is faster to go octet by octet
+    if COMPILED  # then it is faster to go octet by octet
     else re.compile(
         rb"<(?:11'(?=desc:(?:export|answer)[0-9])|18'(?=desc:import-object[0-9])|19'(?=desc:import-promise[0-9]))"
         rb"(desc:[a-z-]+)" + _POSITION + b">"
@@ -60,7 +59,7 @@ DELIVER: Final = re.compile(rb"<10'op:deliver<11'(desc:export|desc:answer)" + _P
 DELIVER_VALUES: Final = 6
 """How nearly every message begins, up to its arguments, and how many values these octets count for."""
 
-DELIVER_END: Final = re.compile(rb"\](?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
+DELIVER_END: Final = re.compile(rb"(?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
 DELIVER_END_VALUES: Final = 4
 """How such a message ends behind its arguments, and the most that this counts for."""
 
@@ -68,6 +67,7 @@ TOO_MANY: Final = "the message holds more values than the limit"
 TOO_DEEP: Final = "the message is nested deeper than the limit"
 TOO_LONG: Final = "a number has more digits than the limit"
 NO_VALUE: Final = "no value begins with this octet"
+NO_UTF8: Final = "a text is not UTF-8"
 
 
 class Wrong(Exception):
@@ -88,7 +88,30 @@ def text(raw: bytes, index: int) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as failure:
-        raise Wrong("a text is not UTF-8", index + failure.start) from None
+        raise Wrong(NO_UTF8, index + failure.start) from None
+
+
+_REVERSED: Final = 7 if sys.byteorder == "little" else 0
+_OCTETS: Final = bytearray(8)
+_DOUBLES: Final = memoryview(_OCTETS).cast("d")
+"""The octets above, as this machine reads them."""
+
+
+def double_at(data: bytes, index: int) -> float:
+    """Read the eight octets of a float."""
+    if not COMPILED:
+        value: float = DOUBLE.unpack_from(data, index)[0]
+        return value
+    for place in range(8):
+        _OCTETS[place ^ _REVERSED] = data[index + place]
+    return _DOUBLES[0]
+
+
+def put_double(value: float, octets: bytearray, index: int) -> None:
+    """Write the eight octets of a float."""
+    _DOUBLES[0] = value
+    for place in range(8):
+        octets[index + place] = _OCTETS[place ^ _REVERSED]
 
 
 def number(digits: bytes, index: int) -> int:

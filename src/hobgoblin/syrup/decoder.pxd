@@ -1,3 +1,5 @@
+cimport cython
+
 from hobgoblin.syrup._reader cimport ValueReader
 
 
@@ -7,3 +9,7 @@ cdef class Decoder(ValueReader):
     cpdef feed(self, object data)
     cpdef object next(self)
     cpdef _die(self, object failure)
+
+
+@cython.locals(decoder=Decoder)
+cdef object _decode(object data, object constructors, object limits)

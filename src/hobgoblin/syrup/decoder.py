@@ -24,7 +24,7 @@ class Decoder(ValueReader):
     def __init__(
         self, *, constructors: Constructors = NO_CONSTRUCTORS, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        ValueReader.__init__(self, constructors, limits)
+        self._open(constructors, limits)
         self._failure: Exception | None = None
 
     def feed(self, data: bytes) -> None:
@@ -72,11 +72,16 @@ def decode(
     Arguments and errors are those of `Decoder`; octets missing at the end or left over after the
     value are a `SyrupError` too.
     """
-    decoder = Decoder(constructors=constructors, limits=limits)
-    decoder.feed(data)
-    value = decoder.next()
+    return _decode(data, constructors, limits)
+
+
+def _decode(data: bytes, constructors: Constructors, limits: Limits) -> object:
+    decoder = Decoder.__new__(Decoder)
+    decoder._open(constructors, limits)
+    decoder._data = data if type(data) is bytes else bytes(memoryview(data))
+    value = decoder._read()
     if value is NEED_MORE:
         raise SyrupError("the octets end inside a value", offset=len(data), path=decoder._path())
-    if decoder.pending:
+    if decoder._pos < len(decoder._data):
         raise SyrupError("octets follow the value", offset=decoder._base + decoder._pos)
     return value

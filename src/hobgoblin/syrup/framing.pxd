@@ -12,7 +12,7 @@ cdef class PrefixedDecoder(Decoder):
         data=bytes, start=Py_ssize_t, place=Py_ssize_t, most=Py_ssize_t, size=Py_ssize_t,
         here=Py_ssize_t, octet=int,
     )
-    cpdef bint _begin(self) except *
+    cpdef bint _begin(self) except -1
 
 
 cdef class MessageDecoder(Decoder):
