@@ -31,6 +31,9 @@ PORTION_MESSAGES: Final = 128
 PORTION_OCTETS: Final = 128 * 1024
 """Octets of one session between two chances for the others: made of the smallest values, 30 ms."""
 
+_LARGE: Final = 16 * 1024
+"""So much may be the midst of a long string."""
+
 
 @final
 class Inflow:
@@ -113,16 +116,21 @@ class Inflow:
     def _take(self, data: bytes) -> None:
         if self.is_waiting:
             self._keep(data)
-        elif len(data) > PORTION_OCTETS and not self._whole:
-            for start in range(0, len(data), PORTION_OCTETS):
-                self._keep(data[start : start + PORTION_OCTETS])
-            self._portion()
-        else:
-            self._spent += self._session.receive_data(data, PORTION_MESSAGES - self._spent)
-            self._spent_octets += len(data)
-            self._carry_out()
-            if self._spent >= PORTION_MESSAGES or self._spent_octets >= PORTION_OCTETS:
-                self._wait()
+            return
+        size = len(data)
+        if size > _LARGE and not self._whole:
+            # In the midst of a long string there is nothing to handle, only to be kept until its end comes.
+            size = max(size - self._session.awaited, 0)
+            if size > PORTION_OCTETS:
+                for start in range(0, len(data), PORTION_OCTETS):
+                    self._keep(data[start : start + PORTION_OCTETS])
+                self._portion()
+                return
+        self._spent += self._session.receive_data(data, PORTION_MESSAGES - self._spent)
+        self._spent_octets += size
+        self._carry_out()
+        if self._spent >= PORTION_MESSAGES or self._spent_octets >= PORTION_OCTETS:
+            self._wait()
 
     def eof_received(self) -> None:
         self._eof = True

@@ -3,6 +3,7 @@
 import random
 import tracemalloc
 from collections.abc import Callable
+from itertools import cycle
 
 import pytest
 
@@ -145,11 +146,59 @@ def test_a_large_value_in_small_chunks_is_held_once() -> None:
         for _ in range(1023):
             decoder.feed(chunk)
             assert decoder.next() is NEED_MORE
-        assert tracemalloc.get_traced_memory()[1] < 12 * 2**20  # a growing buffer and its next size
+        assert tracemalloc.get_traced_memory()[1] < 5 * 2**20
         decoder.feed(chunk)
         assert decoder.next() == bytes(4194304)
     finally:
         tracemalloc.stop()
+
+
+def test_what_is_announced_takes_no_memory_before_it_comes() -> None:
+    decoder = Decoder()
+    tracemalloc.start()
+    try:
+        decoder.feed(b"[16000000:" + bytes(1000))
+        assert decoder.next() is NEED_MORE
+        assert tracemalloc.get_traced_memory()[1] < 2**14
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sizes", [(1,), (7, 5000), (4096, 1), (70_000, 3)])
+def test_a_long_string_is_held_once_however_it_is_cut(sizes: tuple[int, ...]) -> None:
+    string = random.Random(1).randbytes(150_000)
+    octets = encode((1, string, "é" * 40_000, 2))
+    rest = memoryview(octets)
+    decoder = Decoder()
+    tracemalloc.start()
+    try:
+        found: object = NEED_MORE
+        for size in cycle(sizes):
+            decoder.feed(bytes(rest[:size]))
+            rest = rest[size:]
+            found = decoder.next()
+            if not rest:
+                break
+        assert found == (1, string, "é" * 40_000, 2)
+        assert decoder.size == len(octets)
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(octets)
+    finally:
+        tracemalloc.stop()
+
+
+def test_it_is_known_how_much_of_a_long_string_is_missing() -> None:
+    decoder = Decoder()
+    decoder.feed(b"[2+100000:" + bytes(30_000))
+    assert decoder.awaited == 0
+    assert decoder.next() is NEED_MORE
+    assert decoder.awaited == 70_000
+    decoder.feed(bytes(69_999))
+    assert decoder.next() is NEED_MORE
+    assert decoder.awaited == 1
+    decoder.feed(bytes(1) + b"]3+")
+    assert decoder.awaited == 0
+    assert decoder.next() == (2, bytes(100_000))
+    assert decoder.next() == 3
 
 
 def test_values_do_not_keep_the_octets_they_came_in() -> None:

@@ -218,6 +218,12 @@ class Session(Speaker):
         """Handle messages that came in before, as `receive_data` does."""
         return 0 if self.state is SEVERED else self._read(None, most)
 
+    @property
+    def awaited(self) -> int:
+        """How many octets must come in until there is anything to handle, as far as that is known."""
+        awaited: int = getattr(self._decoder, "awaited", 0)  # of another codec it may not be known
+        return awaited
+
     def _read(self, data: bytes | None, most: int | None) -> int:
         decoder = self._decoder
         handled = 0
