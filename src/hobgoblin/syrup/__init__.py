@@ -8,8 +8,8 @@
 
 from hobgoblin.syrup._names import common_symbol
 from hobgoblin.syrup.decoder import NEED_MORE, Constructors, Decoder, NeedMore, decode
-from hobgoblin.syrup.encoder import Encoders, KeyOrder, encode
-from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, open_decoder
+from hobgoblin.syrup.encoder import Encoders, KeyOrder, encode, encode_pieces
+from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, frame_head, open_decoder
 
 __all__ = [
     "NEED_MORE",
@@ -23,6 +23,8 @@ __all__ = [
     "common_symbol",
     "decode",
     "encode",
+    "encode_pieces",
     "frame",
+    "frame_head",
     "open_decoder",
 ]

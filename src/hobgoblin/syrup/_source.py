@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from hobgoblin.syrup._tokens import LONG
+
 __all__ = ["OctetSource"]
 
-_LONG: Final = 64 * 1024
+_LONG: Final = LONG
 """A token that needs so many octets is collected in the pieces in which it comes, and joined once."""
 
 _PIECE: Final = 4 * 1024

@@ -5,7 +5,7 @@ Spec: the Syrup draft, https://github.com/ocapn/syrup; for the orders of keys, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import length_hint
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -27,10 +27,10 @@ from hobgoblin.syrup._forms import (
     substitute,
     symbol,
 )
-from hobgoblin.syrup._tokens import TOO_DEEP, TOO_MANY
+from hobgoblin.syrup._tokens import LONG, TOO_DEEP, TOO_MANY
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
-__all__ = ["Encoders", "KeyOrder", "encode"]
+__all__ = ["Encoders", "KeyOrder", "encode", "encode_pieces", "joined"]
 
 _Container: TypeAlias = Plain | HalfStruct | HalfSet | None
 _Frame: TypeAlias = tuple[Iterator[Any], _Container, bytes]
@@ -41,6 +41,7 @@ _CONTAINERS: Final = frozenset((Record, tuple, list, dict, MappingProxyType, Syr
 _NEGATIVE_ZERO: Final = double(-0.0)
 _ZERO: Final = double(0.0)
 _SMALL: Final = {number: b"%d+" % number for number in range(1000)}
+_LONG: Final = LONG
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
 
 
@@ -61,12 +62,46 @@ def encode(
     Raises `SyrupError` for a value that has no encoding or passes a limit: it names the path and
     the type, never the value. What an encoder raises passes through.
     """
-    return _encode(value, encoders, key_order, limits, negative_zero)
+    return b"".join(_encode(value, encoders, key_order, limits, negative_zero))
+
+
+def encode_pieces(
+    value: object,
+    *,
+    encoders: Encoders = _NO_ENCODERS,
+    limits: Limits = DEFAULT_LIMITS,
+    negative_zero: bool = True,
+) -> bytes | list[bytes]:
+    """Return what `encode` does, or pieces of it, three at least, if there are long strings in it.
+
+    Long `bytes` are pieces of their own then, which are not copied.
+    """
+    parts = _encode(value, encoders, KeyOrder.DECODED, limits, negative_zero)
+    pieces = joined(parts) if len(parts) > 1 and max(map(len, parts)) >= _LONG else ()
+    # A long part may be the encoding of a text, and the last or the first.
+    return b"".join(parts) if len(pieces) < 3 else list(pieces)
+
+
+def joined(parts: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the same octets in fewer parts: those that are long as they are, what is between as one."""
+    found: list[bytes] = []
+    run: list[bytes] = []
+    for part in parts:
+        if len(part) < _LONG:
+            run.append(part)
+            continue
+        if run:
+            found.append(b"".join(run))
+            run = []
+        found.append(part)
+    if run:
+        found.append(b"".join(run))
+    return found
 
 
 def _encode(
     value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
-) -> bytes:
+) -> list[bytes]:
     parts: list[bytes] = []
     stack: list[_Frame] = []
     values: Iterator[Any] = iter((value,))
@@ -91,7 +126,11 @@ def _encode(
                 elif type(item) is str:
                     part = string(item)
                 elif type(item) is bytes:
-                    part = octets(item)
+                    if len(item) < _LONG:
+                        part = octets(item)
+                    else:
+                        parts.append(b"%d:" % len(item))
+                        part = item
                 elif item is True:
                     part = b"t"
                 elif item is False:
@@ -157,10 +196,9 @@ def _encode(
                 parts.append(end)
     except NoForm as wrong:
         raise SyrupError(str(wrong), path=_path([*stack, (values, container, closing)])) from None
-    encoded = b"".join(parts)
-    if len(encoded) > most:
+    if counted + _LARGE * len(parts) > most and sum(map(len, parts)) > most:
         raise SyrupError(_too_large(limits))
-    return encoded
+    return parts
 
 
 def _too_large(limits: Limits) -> str:

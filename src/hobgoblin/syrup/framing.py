@@ -15,7 +15,15 @@ from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors
 from hobgoblin.syrup.decoder import Decoder
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
-__all__ = ["Framing", "MessageDecoder", "PrefixedDecoder", "StreamDecoder", "frame", "open_decoder"]
+__all__ = [
+    "Framing",
+    "MessageDecoder",
+    "PrefixedDecoder",
+    "StreamDecoder",
+    "frame",
+    "frame_head",
+    "open_decoder",
+]
 
 
 class Framing(enum.Enum):
@@ -245,6 +253,11 @@ def frame(message: bytes, framing: Framing) -> bytes:
     if framing is _DETECT:
         raise ValueError("the framing to send with is not known yet")
     return message
+
+
+def frame_head(size: int, framing: Framing) -> bytes:
+    """Return what `frame` puts before a message of so many octets."""
+    return b"%d:" % size if framing is _PREFIXED else b""
 
 
 _PREFIXED: Final = Framing.PREFIXED
