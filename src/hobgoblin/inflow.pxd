@@ -15,5 +15,5 @@ cdef class Inflow:
 
     cpdef delivered(self, object vat)
     cpdef data_received(self, bytes data)
-    @cython.locals(size=Py_ssize_t)
+    @cython.locals(size=Py_ssize_t, awaited=Py_ssize_t)
     cpdef _take(self, bytes data)

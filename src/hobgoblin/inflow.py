@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Final, final
 
 from hobgoblin.captp.session import Session, SessionState
@@ -33,6 +34,20 @@ PORTION_OCTETS: Final = 128 * 1024
 
 _LARGE: Final = 16 * 1024
 """So much may be the midst of a long string."""
+
+_BLOCK_OCTETS: Final = 8 * 1024 * 1024
+"""Twice as much free memory stays with the process once a long string has come in."""
+
+
+@cache
+def _keep_memory() -> None:
+    """Have the C library keep the memory that long strings leave, for the strings that come next.
+
+    To get memory from the system costs several times of what it takes to copy what it is for. But glibc
+    gives free memory back as soon as there is twice as much of it as the largest block freed so far. So
+    this frees a large one, in which no octet was ever written. Elsewhere it does nothing.
+    """
+    bytes(_BLOCK_OCTETS)
 
 
 @final
@@ -120,7 +135,10 @@ class Inflow:
         size = len(data)
         if size > _LARGE and not self._whole:
             # In the midst of a long string there is nothing to handle, only to be kept until its end comes.
-            size = max(size - self._session.awaited, 0)
+            awaited = self._session.awaited
+            if awaited:
+                _keep_memory()
+                size = max(size - awaited, 0)
             if size > PORTION_OCTETS:
                 for start in range(0, len(data), PORTION_OCTETS):
                     self._keep(data[start : start + PORTION_OCTETS])

@@ -208,6 +208,10 @@ class DetectingDecoder:
     def size(self) -> int:
         return 0 if self._inner is None else self._inner.size
 
+    @property
+    def awaited(self) -> int:
+        return 0 if self._inner is None else self._inner.awaited
+
     def feed(self, data: bytes) -> None:
         if self._inner is None and self._failure is None and len(data) > 0:
             first = data[0]
