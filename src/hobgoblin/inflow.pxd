@@ -3,6 +3,9 @@ cimport cython
 from hobgoblin.captp.session cimport Session
 
 
+cdef Py_ssize_t _LARGE
+
+
 cdef class Inflow:
     cdef Session _session
     cdef object _carry_out, _channel, _ended, _host, _lost, _vats, _waiting
@@ -12,4 +15,5 @@ cdef class Inflow:
 
     cpdef delivered(self, object vat)
     cpdef data_received(self, bytes data)
+    @cython.locals(size=Py_ssize_t, awaited=Py_ssize_t)
     cpdef _take(self, bytes data)

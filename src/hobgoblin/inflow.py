@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Final, final
 
 from hobgoblin.captp.session import Session, SessionState
@@ -30,6 +31,23 @@ PORTION_MESSAGES: Final = 128
 
 PORTION_OCTETS: Final = 128 * 1024
 """Octets of one session between two chances for the others: made of the smallest values, 30 ms."""
+
+_LARGE: Final = 16 * 1024
+"""So much may be the midst of a long string."""
+
+_BLOCK_OCTETS: Final = 8 * 1024 * 1024
+"""Twice as much free memory stays with the process once a long string has come in."""
+
+
+@cache
+def _keep_memory() -> None:
+    """Have the C library keep the memory that long strings leave, for the strings that come next.
+
+    To get memory from the system costs several times of what it takes to copy what it is for. But glibc
+    gives free memory back as soon as there is twice as much of it as the largest block freed so far. So
+    this frees a large one, in which no octet was ever written. Elsewhere it does nothing.
+    """
+    bytes(_BLOCK_OCTETS)
 
 
 @final
@@ -113,16 +131,24 @@ class Inflow:
     def _take(self, data: bytes) -> None:
         if self.is_waiting:
             self._keep(data)
-        elif len(data) > PORTION_OCTETS and not self._whole:
-            for start in range(0, len(data), PORTION_OCTETS):
-                self._keep(data[start : start + PORTION_OCTETS])
-            self._portion()
-        else:
-            self._spent += self._session.receive_data(data, PORTION_MESSAGES - self._spent)
-            self._spent_octets += len(data)
-            self._carry_out()
-            if self._spent >= PORTION_MESSAGES or self._spent_octets >= PORTION_OCTETS:
-                self._wait()
+            return
+        size = len(data)
+        if size > _LARGE and not self._whole:
+            # In the midst of a long string there is nothing to handle, only to be kept until its end comes.
+            awaited = self._session.awaited
+            if awaited:
+                _keep_memory()
+                size = max(size - awaited, 0)
+            if size > PORTION_OCTETS:
+                for start in range(0, len(data), PORTION_OCTETS):
+                    self._keep(data[start : start + PORTION_OCTETS])
+                self._portion()
+                return
+        self._spent += self._session.receive_data(data, PORTION_MESSAGES - self._spent)
+        self._spent_octets += size
+        self._carry_out()
+        if self._spent >= PORTION_MESSAGES or self._spent_octets >= PORTION_OCTETS:
+            self._wait()
 
     def eof_received(self) -> None:
         self._eof = True

@@ -20,6 +20,8 @@ cdef class Session(Speaker):
     cdef public object severed_because, abort_reason
     cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _limits, _admit, _argument_limits
     cdef public object _deadline, _relays, kept, _out, _frame, _framing, _decoder
+    cdef public object _encode_arguments, _frame_head
+    cdef public Py_ssize_t _cut
     cdef public bint _initiator
     cdef public list _events
     cdef public Py_ssize_t _unsent, _most_unsent, _next_question, _received, _sent
@@ -34,7 +36,7 @@ cdef class Session(Speaker):
     @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
-    @cython.locals(question=Py_ssize_t, to=bytes, octets=bytes)
+    @cython.locals(question=Py_ssize_t, to=bytes)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, op=OpDeliver)
@@ -45,7 +47,7 @@ cdef class Session(Speaker):
     cpdef _handle_resolution(self, object pos, tuple args)
     cpdef _require_room(self, bint asks)
     cpdef _require_open(self)
-    @cython.locals(to=bytes, octets=bytes)
+    @cython.locals(to=bytes)
     cpdef _say(self, object target, tuple args)
     cpdef _write(self, object op)
     @cython.locals(size=Py_ssize_t, data=bytes)

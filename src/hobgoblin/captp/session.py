@@ -65,7 +65,7 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
-from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, argument_limits, common_symbol, wire_of
+from hobgoblin.wire import ARGUMENTS, NEED_MORE, TODAY, Framing, Wire, argument_limits, common_symbol, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
@@ -109,6 +109,7 @@ class Session(Speaker):
             to be reached through us.
         settings_of: called with whom we dialled, or else with the location in the hello before that is
             believed: returns how that peer wants to be spoken to, if not as said above.
+        cuts: whether long strings may be handed out as items of their own in `data_to_send`.
         admit: called with the location and the key of a valid hello before it is answered: returns
             why this session must not be, or ``None``.
     """
@@ -133,6 +134,7 @@ class Session(Speaker):
         introduce: Callable[[RemoteRef], DescSigEnvelope | None] = lambda target: None,
         settings_of: SettingsOf = lambda location: None,
         admit: Callable[[PeerLocator, PublicKey], str | None] = lambda location, key: None,
+        cuts: bool = False,
     ) -> None:
         self.state = HANDSHAKE
         self.location = location
@@ -156,7 +158,9 @@ class Session(Speaker):
         self._argument_limits = argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
-        self._out: deque[bytes] = deque()
+        # Messages; those with long strings in them in their pieces, of so many messages.
+        self._out: deque[bytes | tuple[bytes, ...]] = deque()
+        self._cut = 0
         self._unsent = 0
         self._most_unsent = min(_ANSWERS_SHARE * limits.outbound_bytes, _ENDLESS)
         self._room = min(limits.outbound_bytes, _ENDLESS)
@@ -177,7 +181,11 @@ class Session(Speaker):
             wire = wire_of(settings.wire)
         crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
         super().__init__(crossing, wire, dialect, version)
-        self._frame = wire.codec.frame
+        codec = wire.codec
+        self._frame = codec.frame
+        self._frame_head = codec.frame_head
+        cut = codec.encode_pieces if cuts and codec.frame_head is not None else None
+        self._encode_arguments: Callable[..., bytes | list[bytes]] = cut or codec.encode
         self._framing: Framing | None = None
         self._exports = self._crossing.exports
         self._most_exports = min(limits.exports, _ENDLESS)
@@ -225,6 +233,12 @@ class Session(Speaker):
         """Handle messages that came in before, as `receive_data` does."""
         return 0 if self.state is SEVERED else self._read(None, most)
 
+    @property
+    def awaited(self) -> int:
+        """How many octets must come in until there is anything to handle, as far as that is known."""
+        awaited: int = getattr(self._decoder, "awaited", 0)  # of another codec it may not be known
+        return awaited
+
     def _read(self, data: bytes | None, most: int | None) -> int:
         decoder = self._decoder
         handled = 0
@@ -270,7 +284,7 @@ class Session(Speaker):
     # Bytes and events out
 
     def data_to_send(self, *, releases: bool = True, most: int | None = None) -> list[bytes]:
-        """Return what must be written to the channel, each item one framed message.
+        """Return what must be written to the channel, each item one framed message, or a piece of one.
 
         Args:
             releases: if false they are left for later: the more there are, the fewer messages they take.
@@ -282,9 +296,11 @@ class Session(Speaker):
             for op in crossing.releases():
                 for message in release_messages(self.dialect, op):
                     self._send(self._codec.encode(message, encoders=self.wire.encoders))
-        waiting = self._out
+        if self._cut:
+            return self._pieces_to_send(most)
+        waiting: deque[Any] = self._out
         if most is None or self._unsent <= most:
-            everything = list(waiting)
+            everything: list[bytes] = list(waiting)
             waiting.clear()
             self._unsent = 0
             return everything
@@ -294,6 +310,20 @@ class Session(Speaker):
             message = waiting.popleft()
             octets += len(message)
             out.append(message)
+        self._unsent -= octets
+        return out
+
+    def _pieces_to_send(self, most: int | None) -> list[bytes]:
+        out: list[bytes] = []
+        octets = 0
+        while self._out and (most is None or octets < most):
+            message = self._out.popleft()
+            octets += _size(message)
+            if isinstance(message, tuple):
+                self._cut -= 1
+                out.extend(message)
+            else:
+                out.append(message)
         self._unsent -= octets
         return out
 
@@ -335,11 +365,14 @@ class Session(Speaker):
             to = self._crossing.target(target)
             question = self._next_question
             resolver = self._exports.resolver(answer)
-            octets = self._encode(args, self._argument_limits)
+            octets = self._encode(args, self._argument_limits, self._encode_arguments)
         except SessionFull:
             self._refused += 1
             raise
-        self._send(self._deliver(to, octets, question, resolver))
+        if type(octets) is bytes:
+            self._send(self._deliver(to, octets, question, resolver))
+        else:
+            self._send_pieces(self._deliver(to, ARGUMENTS, question, resolver), octets)
         self._next_question = question + 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
@@ -367,7 +400,7 @@ class Session(Speaker):
         self._require_open()
         self._require_room(asks=True)
         to = self._crossing.target(receiver)
-        octets = self._encode(selector, self._argument_limits)
+        octets = self._encode(selector, self._argument_limits, self._codec.encode)
         write = self._octets
         ask = write.untag if untag else write.get if type(selector) is str else write.index
         question = self._next_question
@@ -475,7 +508,7 @@ class Session(Speaker):
         if self._relays is not None:
             self._relays.check()
         assert 0 <= len(self._listeners) <= self._limits.listeners, "more listeners than the limit"
-        assert self._unsent == sum(map(len, self._out)), "octets that wait are not counted"
+        assert self._unsent == sum(map(_size, self._out)), "octets that wait are not counted"
         assert self._exports.most == self._own_exports, "own sends may take what is kept for answers"
         assert len(self._exports) <= self._limits.exports, "more exports than the limit"
         if self.state is not SEVERED:
@@ -636,6 +669,7 @@ class Session(Speaker):
 
     def _discard_output(self) -> None:
         self._out.clear()
+        self._cut = 0
         self._unsent = 0
 
     def _who(self) -> str:
@@ -676,11 +710,14 @@ class Session(Speaker):
         """Send a message that asks for no answer."""
         to = self._crossing.target(target)
         ignored = self._exports.resolver(None) if self.dialect.one_way is RESOLVER else 0
-        octets = self._encode(args, self._argument_limits)
-        self._send(self._one_way(to, octets, ignored))
+        octets = self._encode(args, self._argument_limits, self._encode_arguments)
+        if type(octets) is bytes:
+            self._send(self._one_way(to, octets, ignored))
+        else:
+            self._send_pieces(self._one_way(to, ARGUMENTS, ignored), octets)
 
     def _write(self, op: object) -> None:
-        self._send(self._encode(op, self._limits))
+        self._send(self._encode(op, self._limits, self._codec.encode))
 
     def _send(self, message: bytes) -> None:
         self._exports.commit()
@@ -694,3 +731,24 @@ class Session(Speaker):
         self._bytes_sent += size
         self._unsent += size
         self._out.append(data)
+
+    def _send_pieces(self, around: bytes, pieces: list[bytes]) -> None:
+        """Send a message whose arguments are in pieces, which are not copied."""
+        self._exports.commit()
+        if self._framing is None:
+            self._framing = self._decoder.framing
+        assert self._frame_head is not None  # or there would be no pieces
+        head, _, tail = around.partition(ARGUMENTS)
+        size = len(head) + _size(tuple(pieces)) + len(tail)
+        head = self._frame_head(size, self._framing or Framing.RAW) + head
+        message = (head + pieces[0], *pieces[1:-1], pieces[-1] + tail)
+        size = _size(message)
+        self._sent += 1
+        self._bytes_sent += size
+        self._unsent += size
+        self._cut += 1
+        self._out.append(message)
+
+
+def _size(message: bytes | tuple[bytes, ...]) -> int:
+    return sum(map(len, message)) if type(message) is tuple else len(message)

@@ -6,4 +6,4 @@ cdef class Speaker:
     cdef public Crossing _crossing
     cdef public bint _negative_zero, _learning
 
-    cpdef bytes _encode(self, object value, object limits)
+    cpdef object _encode(self, object value, object limits, object encode)

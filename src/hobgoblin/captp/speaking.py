@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.texts import argument_path
 from hobgoblin.dialects import HELD, LEARNING, Dialect, dialect_named, learn
@@ -69,9 +72,9 @@ class Speaker:
         if held and self.dialect.releases is not HELD:
             self._crossing.remind()
 
-    def _encode(self, value: object, limits: Limits) -> bytes:
+    def _encode(self, value: object, limits: Limits, encode: Callable[..., bytes | list[bytes]]) -> Any:
         try:
-            return self._codec.encode(
+            return encode(
                 value,
                 encoders=self._crossing.encoders,
                 limits=limits,

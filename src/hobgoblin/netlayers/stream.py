@@ -11,6 +11,8 @@ from hobgoblin.errors import NetlayerError
 from hobgoblin.forking import keep, let_go, tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Handler
+from hobgoblin.syrup._tokens import LONG
+from hobgoblin.syrup.encoder import joined
 
 __all__ = ["LINGER_SECONDS", "StreamChannel", "adopt"]
 
@@ -85,8 +87,12 @@ class StreamChannel(asyncio.Protocol):
         if self._closed or transport is None or transport.is_closing():
             return
         # Not writelines(): up to CPython 3.12.8 and 3.13.1 it forgets to pause the writer (CVE-2024-12254).
-        # join() hands a single chunk on as it is.
-        transport.write(b"".join(chunks))
+        if len(chunks) > 1 and max(map(len, chunks)) >= LONG:
+            # A copy costs more than another call of the system, which uvloop spares us as well.
+            for part in joined(chunks):
+                transport.write(part)
+        else:
+            transport.write(b"".join(chunks))  # which hands a single chunk on as it is
 
     def pause_reading(self) -> None:
         self._held = True

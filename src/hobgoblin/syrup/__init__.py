@@ -9,8 +9,8 @@
 from hobgoblin.syrup._forms import Encoders, KeyOrder, RecordForm
 from hobgoblin.syrup._names import common_symbol
 from hobgoblin.syrup.decoder import NEED_MORE, Constructors, Decoder, NeedMore, decode
-from hobgoblin.syrup.encoder import encode
-from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, open_decoder
+from hobgoblin.syrup.encoder import encode, encode_pieces
+from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, frame_head, open_decoder
 
 __all__ = [
     "NEED_MORE",
@@ -25,6 +25,8 @@ __all__ = [
     "common_symbol",
     "decode",
     "encode",
+    "encode_pieces",
     "frame",
+    "frame_head",
     "open_decoder",
 ]

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from hobgoblin.syrup._tokens import LONG
+
 __all__ = ["OctetSource"]
+
+_LONG: Final = LONG
+"""A token that needs so many octets is collected in the pieces in which it comes, and joined once."""
+
+_PIECE: Final = 4 * 1024
+"""Smaller pieces are put together, or what comes in single octets would take forty times its size."""
 
 
 class OctetSource:
@@ -10,16 +20,19 @@ class OctetSource:
 
     Octets to be read are ``_data`` from ``_pos`` on, then ``_tail``; ``_base`` is the place of
     ``_data[0]`` in the stream. A reader works on ``_data`` and calls `_join` when it runs into its
-    end. When it can't go on it calls `_wait`, and `_refill` before it tries again.
+    end. When it can't go on it calls `_wait`, and `_refill` before it tries again. While it waits for a
+    long token the octets are in ``_pieces`` instead, of which nothing is asked for before all are there.
     """
 
     __slots__ = (
         "_base",
         "_data",
+        "_held",
         "_keeping",
         "_kept",
         "_kept_base",
         "_need",
+        "_pieces",
         "_pos",
         "_run",
         "_run_most",
@@ -36,13 +49,23 @@ class OctetSource:
         self._need = 0
         self._run = 0
         self._run_most = 0
+        # The beginning of a long token, and how many octets of it are there.
+        self._pieces: list[bytes | bytearray] = []
+        self._held = 0
         # Used octets that may be asked for once more.
         self._keeping = False
         self._kept: bytes | bytearray = b""
         self._kept_base = 0
 
+    @property
+    def awaited(self) -> int:
+        """How many octets are missing until there is anything to read, as far as that is known."""
+        return max(self._need - self._held, 0) if self._pieces else 0
+
     def _append(self, octets: bytes) -> None:
-        if self._pos >= len(self._data) and not self._tail:
+        if self._pieces:
+            self._collect(octets)
+        elif self._pos >= len(self._data) and not self._tail:
             self._base += len(self._data)
             self._data = octets
             self._pos = 0
@@ -51,8 +74,27 @@ class OctetSource:
         else:
             self._tail = bytearray(octets)
 
+    def _collect(self, octets: bytes) -> None:
+        pieces = self._pieces
+        self._held += len(octets)
+        if len(octets) >= _PIECE:
+            pieces.append(octets)
+            return
+        last = pieces[-1]
+        if type(last) is bytearray and len(last) < _LONG:
+            last += octets
+        else:
+            pieces.append(bytearray(octets))
+
     def _refill(self) -> bool:
         """With ``_data`` used up, go on with ``_tail``. False when that can't lead any further yet."""
+        if self._pieces:
+            if self._held < self._need:
+                return False
+            self._data = b"".join(self._pieces)
+            self._pieces = []
+            self._need = 0
+            return True
         self._base += len(self._data)
         self._data = b""
         self._pos = 0
@@ -77,7 +119,12 @@ class OctetSource:
     def _wait(self, need: int, run: int, run_most: int) -> None:
         """Set the rest of ``_data`` aside until enough octets have joined it. There is no ``_tail``."""
         self._drop()
-        self._tail = bytearray(self._data)
+        if need >= _LONG:
+            self._pieces = [self._data]
+            self._held = len(self._data)
+            run = 0
+        else:
+            self._tail = bytearray(self._data)
         self._data = b""
         self._need = need
         self._run = run
@@ -112,4 +159,5 @@ class OctetSource:
         self._data = b""
         self._pos = 0
         self._tail = b""
+        self._pieces = []
         self._forget()

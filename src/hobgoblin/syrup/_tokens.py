@@ -18,6 +18,7 @@ __all__ = [
     "DIGITS",
     "DOUBLE",
     "GLANCE_DIGITS",
+    "LONG",
     "NAN",
     "NO_UTF8",
     "NO_VALUE",
@@ -62,6 +63,9 @@ DELIVER_VALUES: Final = 6
 DELIVER_END: Final = re.compile(rb"(?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
 DELIVER_END_VALUES: Final = 4
 """How such a message ends behind its arguments, and the most that this counts for."""
+
+LONG: Final = 64 * 1024
+"""Octets from which a part is rather handed on as it is than copied into something larger."""
 
 TOO_MANY: Final = "the message holds more values than the limit"
 TOO_DEEP: Final = "the message is nested deeper than the limit"

@@ -8,12 +8,17 @@ cdef bint COMPILED
 cdef dict _SMALL, _NONE_SMALL
 cdef object MappingProxyType, DEFAULT_LIMITS, _NO_ENCODERS
 cdef bytes _NEGATIVE_ZERO, _ZERO
-cdef Py_ssize_t WORD_DIGITS, _LARGE, _NESTED
+cdef Py_ssize_t WORD_DIGITS, _LARGE, _LONG, _NESTED
 cdef list _SPARE
 
 
-@cython.locals(walk=_Walk, encoded=bytes, most=Py_ssize_t)
+@cython.locals(walk=_Walk, encoded=bytes)
 cdef bytes _encode(object value, object encoders, object key_order, object limits, bint negative_zero)
+@cython.locals(walk=_Walk, out=Output, encoded=bytes, pieces=list)
+cdef object _encode_pieces(object value, object encoders, object limits, bint negative_zero)
+@cython.locals(walk=_Walk)
+cdef _Walk _written(object value, object encoders, object key_order, object limits, bint negative_zero)
+cdef _put_back(_Walk walk, Py_ssize_t size)
 
 
 cdef class _Walk:

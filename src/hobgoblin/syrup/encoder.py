@@ -5,7 +5,7 @@ Spec: the Syrup draft, https://github.com/ocapn/syrup; for the orders of keys, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, final
 
@@ -28,10 +28,10 @@ from hobgoblin.syrup._forms import (
     symbol,
 )
 from hobgoblin.syrup._output import Output
-from hobgoblin.syrup._tokens import COMPILED, TOO_DEEP, TOO_MANY
+from hobgoblin.syrup._tokens import COMPILED, LONG, TOO_DEEP, TOO_MANY
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
-__all__ = ["encode"]
+__all__ = ["encode", "encode_pieces", "joined"]
 
 _Frame: TypeAlias = tuple[Any, int, Any, bytes]
 """What is to be written of a container, how much of that is done, the container, and what closes it."""
@@ -41,6 +41,7 @@ _NEGATIVE_ZERO: Final = double(-0.0)
 _ZERO: Final = double(0.0)
 _SMALL: Final = {number: b"%d+" % number for number in range(1000)}
 _NONE_SMALL: Final[dict[int, bytes]] = {}
+_LONG: Final = LONG
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
 _NESTED: Final = 40
 """How many containers are written by recursion, before the call stack is unwound."""
@@ -66,24 +67,84 @@ def encode(
     return _encode(value, encoders, key_order, limits, negative_zero)
 
 
+def encode_pieces(
+    value: object,
+    *,
+    encoders: Encoders = _NO_ENCODERS,
+    limits: Limits = DEFAULT_LIMITS,
+    negative_zero: bool = True,
+) -> bytes | list[bytes]:
+    """Return what `encode` does, or pieces of it, three at least, if there are long strings in it.
+
+    Long `bytes` are pieces of their own then, which are not copied.
+    """
+    return _encode_pieces(value, encoders, limits, negative_zero)
+
+
+def joined(parts: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the same octets in fewer parts: those that are long as they are, what is between as one."""
+    found: list[bytes] = []
+    run: list[bytes] = []
+    for part in parts:
+        if len(part) < _LONG:
+            run.append(part)
+            continue
+        if run:
+            found.append(b"".join(run))
+            run = []
+        found.append(part)
+    if run:
+        found.append(b"".join(run))
+    return found
+
+
 def _encode(
     value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
 ) -> bytes:
+    walk = _written(value, encoders, key_order, limits, negative_zero)
+    encoded = walk._out.take()
+    _put_back(walk, len(encoded))
+    return encoded
+
+
+def _encode_pieces(
+    value: object, encoders: Encoders, limits: Limits, negative_zero: bool
+) -> bytes | list[bytes]:
+    walk = _written(value, encoders, KeyOrder.DECODED, limits, negative_zero)
+    out = walk._out
+    if walk._counted >= _LONG:
+        out.mark()
+        pieces = joined(out.parts)
+        # A long part may be the encoding of a text, and the last or the first.
+        if len(pieces) >= 3:
+            out.parts.clear()
+            _put_back(walk, sum(map(len, pieces)))
+            return list(pieces)
+    encoded = out.take()
+    _put_back(walk, len(encoded))
+    return encoded
+
+
+def _written(
+    value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
+) -> _Walk:
     walk = _SPARE.pop() if _SPARE else _Walk()
     walk._begin(encoders, key_order, limits, negative_zero)
     try:
         walk.write((value,))
     except NoForm as wrong:
         raise SyrupError(str(wrong), path=join_steps(wrong.steps[::-1])) from None
-    encoded = walk._out.take()
-    most = walk._most
+    return walk
+
+
+def _put_back(walk: _Walk, size: int) -> None:
+    """Keep what has written so many octets for the next value. Raises `SyrupError` if they are too many."""
     walk._encoders = _NO_ENCODERS
     walk._table = None
     if not _SPARE:
         _SPARE.append(walk)
-    if len(encoded) > most:
-        raise SyrupError(_too_large(limits))
-    return encoded
+    if size > walk._most:
+        raise SyrupError(_too_large(walk._limits))
 
 
 @final
@@ -195,7 +256,11 @@ class _Walk:
                     elif kind is Symbol or kind is Key:
                         part = item._syrup or symbol(item.name)
                     elif kind is bytes:
-                        part = octets(item)
+                        if len(item) < _LONG:
+                            part = octets(item)
+                        else:
+                            out.put(b"%d:" % len(item))
+                            part = item
                     elif item is True:
                         part = b"t"
                     elif item is False:

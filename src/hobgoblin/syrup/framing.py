@@ -15,7 +15,15 @@ from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors
 from hobgoblin.syrup.decoder import Decoder
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
-__all__ = ["Framing", "MessageDecoder", "PrefixedDecoder", "StreamDecoder", "frame", "open_decoder"]
+__all__ = [
+    "Framing",
+    "MessageDecoder",
+    "PrefixedDecoder",
+    "StreamDecoder",
+    "frame",
+    "frame_head",
+    "open_decoder",
+]
 
 
 class Framing(enum.Enum):
@@ -200,6 +208,10 @@ class DetectingDecoder:
     def size(self) -> int:
         return 0 if self._inner is None else self._inner.size
 
+    @property
+    def awaited(self) -> int:
+        return 0 if self._inner is None else self._inner.awaited
+
     def feed(self, data: bytes) -> None:
         if self._inner is None and self._failure is None and len(data) > 0:
             first = data[0]
@@ -250,5 +262,12 @@ def frame(message: bytes, framing: Framing) -> bytes:
 
 _HEADS_KEPT: Final = 512
 _HEADS: Final = [b"%d:" % size for size in range(_HEADS_KEPT)]
+
+
+def frame_head(size: int, framing: Framing) -> bytes:
+    """Return what `frame` puts before a message of so many octets."""
+    return b"%d:" % size if framing is _PREFIXED else b""
+
+
 _PREFIXED: Final = Framing.PREFIXED
 _DETECT: Final = Framing.DETECT

@@ -27,7 +27,10 @@ from hobgoblin.syrup import Encoders
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol
 from hobgoblin.wire.codec import Codec
 
-__all__ = ["SYRUP_OCTETS", "SYRUP_OCTETS_APRIL_2026", "Octets", "argument_limits", "octets_by"]
+__all__ = ["ARGUMENTS", "SYRUP_OCTETS", "SYRUP_OCTETS_APRIL_2026", "Octets", "argument_limits", "octets_by"]
+
+ARGUMENTS: Final = b"\x00arguments\x00"
+"""Stands in a message where arguments come that are in pieces. No part of ours holds it."""
 
 _DELIVER_ONLY: Final = Symbol("op:deliver-only")
 _NO_BOUND: Final = replace(DEFAULT_LIMITS, message_bytes=2**63 - 1)
