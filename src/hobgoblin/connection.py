@@ -192,8 +192,7 @@ class Connection(Origin):
             wake=self._wake,
             introduce=self._introduce,
             admit=self._admit,
-            # A tap is shown whole messages, and so is a channel that keeps them apart.
-            cuts=tap is None and framing is not Framing.MESSAGE,
+            cuts=tap is None and framing is not Framing.MESSAGE,  # those are given whole messages
         )
         self._inflow = Inflow(
             self.session,

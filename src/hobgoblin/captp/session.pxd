@@ -4,7 +4,7 @@ from hobgoblin.captp.crossing cimport Crossing, ResolverAt
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Listened, Selected
 from hobgoblin.captp.quotas cimport Queues, Quota
 from hobgoblin.captp.speaking cimport Speaker
-from hobgoblin.captp.tables cimport Export, Exports
+from hobgoblin.captp.tables cimport Export
 from hobgoblin.messages cimport OpDeliver
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
@@ -19,17 +19,14 @@ cdef class Session(Speaker):
     cdef public object state, location, proved, peer_location, peer_key, session_id
     cdef public object severed_because, abort_reason
     cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _limits, _admit, _argument_limits
-    cdef public object _deadline, _relays, kept, _out, _frame, _framing, _decoder
-    cdef public object _encode_arguments, _frame_head
-    cdef public Py_ssize_t _cut
+    cdef public object _deadline, _relays, kept
     cdef public bint _initiator
     cdef public list _events
-    cdef public Py_ssize_t _unsent, _most_unsent, _next_question, _received, _sent
-    cdef public Py_ssize_t _bytes_received, _bytes_sent, _ignored, _refused, _awaited, _own_exports
+    cdef public Py_ssize_t _most_unsent, _next_question, _received
+    cdef public Py_ssize_t _bytes_received, _ignored, _refused, _awaited, _own_exports
     cdef public Py_ssize_t _room, _most_awaited, _most_kept, _most_exports
     cdef public Quota _listeners
     cdef public Queues _queues
-    cdef public Exports _exports
     cdef public Ref bootstrap
     cdef public dict _handlers
 
@@ -50,5 +47,3 @@ cdef class Session(Speaker):
     @cython.locals(to=bytes)
     cpdef _say(self, object target, tuple args)
     cpdef _write(self, object op)
-    @cython.locals(size=Py_ssize_t, data=bytes)
-    cpdef _send(self, bytes message)

@@ -16,7 +16,6 @@ keeps the time (`timer`, `handle_timer`). Nothing here reads a clock or draws ra
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, final
 
@@ -35,7 +34,7 @@ from hobgoblin.captp.events import (
 from hobgoblin.captp.handshake import check_hello, hello
 from hobgoblin.captp.quotas import Queues, Quota
 from hobgoblin.captp.relays import Relays
-from hobgoblin.captp.speaking import Speaker
+from hobgoblin.captp.speaking import Speaker, size_of
 from hobgoblin.captp.stats import HANDSHAKE, OPEN, SEVERED, SessionState, Stats
 from hobgoblin.captp.texts import REASON_LENGTH, printable, why_aborted
 from hobgoblin.crypto import KeyPair, PublicKey, session_id
@@ -158,16 +157,12 @@ class Session(Speaker):
         self._argument_limits = argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
-        # Messages; those with long strings in them in their pieces, of so many messages.
-        self._out: deque[bytes | tuple[bytes, ...]] = deque()
-        self._cut = 0
-        self._unsent = 0
         self._most_unsent = min(_ANSWERS_SHARE * limits.outbound_bytes, _ENDLESS)
         self._room = min(limits.outbound_bytes, _ENDLESS)
         self._most_awaited = min(limits.listeners, _ENDLESS)
         self._most_kept = min(limits.answers, _ENDLESS)
         self._next_question = 1
-        self._received = self._sent = self._bytes_received = self._bytes_sent = self._ignored = 0
+        self._received = self._bytes_received = self._ignored = 0
         self._refused = 0
         self._relays: Relays | None = None
         self._awaited = 0  # resolvers of ours that the peer has not used yet
@@ -180,14 +175,7 @@ class Session(Speaker):
         if settings is not None and settings.wire is not None:
             wire = wire_of(settings.wire)
         crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
-        super().__init__(crossing, wire, dialect, version)
-        codec = wire.codec
-        self._frame = codec.frame
-        self._frame_head = codec.frame_head
-        cut = codec.encode_pieces if cuts and codec.frame_head is not None else None
-        self._encode_arguments: Callable[..., bytes | list[bytes]] = cut or codec.encode
-        self._framing: Framing | None = None
-        self._exports = self._crossing.exports
+        super().__init__(crossing, wire, dialect, version, cuts)
         self._most_exports = min(limits.exports, _ENDLESS)
         self._own_exports = self._most_exports - self._most_exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
@@ -296,41 +284,7 @@ class Session(Speaker):
             for op in crossing.releases():
                 for message in release_messages(self.dialect, op):
                     self._send(self._codec.encode(message, encoders=self.wire.encoders))
-        if self._cut:
-            return self._pieces_to_send(most)
-        waiting: deque[Any] = self._out
-        if most is None or self._unsent <= most:
-            everything: list[bytes] = list(waiting)
-            waiting.clear()
-            self._unsent = 0
-            return everything
-        out: list[bytes] = []
-        octets = 0
-        while octets < most and waiting:
-            message = waiting.popleft()
-            octets += len(message)
-            out.append(message)
-        self._unsent -= octets
-        return out
-
-    def _pieces_to_send(self, most: int | None) -> list[bytes]:
-        out: list[bytes] = []
-        octets = 0
-        while self._out and (most is None or octets < most):
-            message = self._out.popleft()
-            octets += _size(message)
-            if isinstance(message, tuple):
-                self._cut -= 1
-                out.extend(message)
-            else:
-                out.append(message)
-        self._unsent -= octets
-        return out
-
-    @property
-    def unsent(self) -> int:
-        """How many octets wait for `data_to_send`."""
-        return self._unsent
+        return self._taken(most)
 
     def events_received(self) -> list[Event]:
         """Return what happened since the last call, in order."""
@@ -508,7 +462,7 @@ class Session(Speaker):
         if self._relays is not None:
             self._relays.check()
         assert 0 <= len(self._listeners) <= self._limits.listeners, "more listeners than the limit"
-        assert self._unsent == sum(map(_size, self._out)), "octets that wait are not counted"
+        assert self._unsent == sum(map(size_of, self._out)), "octets that wait are not counted"
         assert self._exports.most == self._own_exports, "own sends may take what is kept for answers"
         assert len(self._exports) <= self._limits.exports, "more exports than the limit"
         if self.state is not SEVERED:
@@ -667,11 +621,6 @@ class Session(Speaker):
             self._discard_output()
             self.overrun("the peer does not read what is sent to it")
 
-    def _discard_output(self) -> None:
-        self._out.clear()
-        self._cut = 0
-        self._unsent = 0
-
     def _who(self) -> str:
         location = self.peer_location
         return "a peer without a hello" if location is None else printable(location.uri())
@@ -718,37 +667,3 @@ class Session(Speaker):
 
     def _write(self, op: object) -> None:
         self._send(self._encode(op, self._limits, self._codec.encode))
-
-    def _send(self, message: bytes) -> None:
-        self._exports.commit()
-        framing = self._framing
-        if framing is None:
-            # Until the peer has said something, it is not known on a channel that tells by that.
-            framing = self._framing = self._decoder.framing
-        data = self._frame(message, framing or Framing.RAW)
-        self._sent += 1
-        size = len(data)
-        self._bytes_sent += size
-        self._unsent += size
-        self._out.append(data)
-
-    def _send_pieces(self, around: bytes, pieces: list[bytes]) -> None:
-        """Send a message whose arguments are in pieces, which are not copied."""
-        self._exports.commit()
-        if self._framing is None:
-            self._framing = self._decoder.framing
-        assert self._frame_head is not None  # or there would be no pieces
-        head, _, tail = around.partition(ARGUMENTS)
-        size = len(head) + _size(tuple(pieces)) + len(tail)
-        head = self._frame_head(size, self._framing or Framing.RAW) + head
-        message = (head + pieces[0], *pieces[1:-1], pieces[-1] + tail)
-        size = _size(message)
-        self._sent += 1
-        self._bytes_sent += size
-        self._unsent += size
-        self._cut += 1
-        self._out.append(message)
-
-
-def _size(message: bytes | tuple[bytes, ...]) -> int:
-    return sum(map(len, message)) if type(message) is tuple else len(message)

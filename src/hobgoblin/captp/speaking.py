@@ -1,7 +1,8 @@
-"""How a session speaks: the wire, the dialect, and what it learns of them from what it hears."""
+"""How a session speaks: the wire, the dialect, what it learns of them by listening; and what it has said."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,27 +13,40 @@ from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SyrupError
 from hobgoblin.messages import OpDeliver
 from hobgoblin.settings import PeerSettings
 from hobgoblin.values import Limits
-from hobgoblin.wire import Wire, wire_of
+from hobgoblin.wire import ARGUMENTS, Framing, StreamDecoder, Wire, wire_of
 
-__all__ = ["Speaker"]
+__all__ = ["Speaker", "size_of"]
 
 
 class Speaker:
-    """The part of a session that knows how its peer wants to be spoken to.
+    """The part of a session that knows how its peer wants to be spoken to, and keeps what is to be sent.
 
     Args:
         crossing: the tables of the session, which are read and written as the wire has it.
         wire: how messages look, as long as the peer is not known to differ.
         dialect: what the peer understands.
         version: what the protocol is called.
+        cuts: whether long strings may be kept, and taken, as items of their own.
     """
 
     wire: Wire
     dialect: Dialect
+    _decoder: StreamDecoder
 
-    def __init__(self, crossing: Crossing, wire: Wire, dialect: Dialect, version: str) -> None:
+    def __init__(self, crossing: Crossing, wire: Wire, dialect: Dialect, version: str, cuts: bool) -> None:
         self._crossing = crossing
-        self._codec = wire.codec
+        self._exports = crossing.exports
+        codec = self._codec = wire.codec
+        self._frame = codec.frame
+        self._frame_head = codec.frame_head
+        cut = codec.encode_pieces if cuts and codec.frame_head is not None else None
+        self._encode_arguments: Callable[..., bytes | list[bytes]] = cut or codec.encode
+        # Until the peer has said something, it is not known on a channel that tells by that.
+        self._framing: Framing | None = None
+        # Messages; those with long strings in them in their pieces, of so many messages.
+        self._out: deque[bytes | tuple[bytes, ...]] = deque()
+        self._cut = 0
+        self._unsent = self._sent = self._bytes_sent = 0
         self._version = version
         self._negative_zero = True
         self._speak(wire, dialect)
@@ -93,3 +107,82 @@ class Speaker:
         except BaseException:
             self._crossing.exports.roll_back()
             raise
+
+    # What is to be sent
+
+    @property
+    def unsent(self) -> int:
+        """How many octets wait to be taken."""
+        return self._unsent
+
+    def _send(self, message: bytes) -> None:
+        self._exports.commit()
+        framing = self._framing
+        if framing is None:
+            framing = self._framing = self._decoder.framing
+        data = self._frame(message, framing or Framing.RAW)
+        self._sent += 1
+        size = len(data)
+        self._bytes_sent += size
+        self._unsent += size
+        self._out.append(data)
+
+    def _send_pieces(self, around: bytes, pieces: list[bytes]) -> None:
+        """Send a message whose arguments are in pieces, which are not copied."""
+        self._exports.commit()
+        if self._framing is None:
+            self._framing = self._decoder.framing
+        assert self._frame_head is not None  # or there would be no pieces
+        head, _, tail = around.partition(ARGUMENTS)
+        size = len(head) + sum(map(len, pieces)) + len(tail)
+        head = self._frame_head(size, self._framing or Framing.RAW) + head
+        message = (head + pieces[0], *pieces[1:-1], pieces[-1] + tail)
+        size = size_of(message)
+        self._sent += 1
+        self._bytes_sent += size
+        self._unsent += size
+        self._cut += 1
+        self._out.append(message)
+
+    def _taken(self, most: int | None) -> list[bytes]:
+        """Give up what waits, until there are so many octets; a message always whole."""
+        if self._cut:
+            return self._pieces_taken(most)
+        waiting: deque[Any] = self._out
+        if most is None or self._unsent <= most:
+            everything: list[bytes] = list(waiting)
+            waiting.clear()
+            self._unsent = 0
+            return everything
+        out: list[bytes] = []
+        octets = 0
+        while octets < most and waiting:
+            message = waiting.popleft()
+            octets += len(message)
+            out.append(message)
+        self._unsent -= octets
+        return out
+
+    def _pieces_taken(self, most: int | None) -> list[bytes]:
+        out: list[bytes] = []
+        octets = 0
+        while self._out and (most is None or octets < most):
+            message = self._out.popleft()
+            octets += size_of(message)
+            if isinstance(message, tuple):
+                self._cut -= 1
+                out.extend(message)
+            else:
+                out.append(message)
+        self._unsent -= octets
+        return out
+
+    def _discard_output(self) -> None:
+        self._out.clear()
+        self._cut = 0
+        self._unsent = 0
+
+
+def size_of(message: bytes | tuple[bytes, ...]) -> int:
+    """Return how many octets a message has, whole or in pieces."""
+    return sum(map(len, message)) if type(message) is tuple else len(message)
