@@ -489,3 +489,45 @@ def test_in_the_debug_mode_of_asyncio() -> None:
         assert await answer == 5
 
     asyncio.run(main(), debug=True)
+
+
+class TestWithoutTheLoop:
+    """The next stretch may follow at once, when what is awaited has settled meanwhile."""
+
+    def test_cancelling_takes_effect_at_the_next_await(self, run: Any) -> None:
+        class Boss(Worker):
+            @method
+            async def go(self, other: Worker) -> None:
+                task = asyncio.current_task()
+                assert task is not None
+                await other.step(1)
+                task.cancel()
+                near(self.step)("asks")
+                await other.step(2)
+                near(self.step)("never")
+
+        async def main(vat: Vat) -> None:
+            boss, other = vat.spawn(Boss), spawn_vat("other").spawn(Worker)
+            with pytest.raises(BrokenPromise):
+                await boss.go(other)
+            assert await boss.get() == ("asks",)
+
+        run(main)
+
+    def test_the_loop_has_its_chance(self, run: Any) -> None:
+        class Spinner(Worker):
+            going = True
+
+            @method
+            async def go(self, other: Worker) -> None:
+                asyncio.get_running_loop().call_later(0, self.stop)
+                while self.going:
+                    await other.step(1)
+
+            def stop(self) -> None:
+                self.going = False
+
+        async def main(vat: Vat) -> None:
+            await vat.spawn(Spinner).go(spawn_vat("other").spawn(Worker))
+
+        run(main)

@@ -1,5 +1,7 @@
 cimport cython
 
+from cpython.object cimport PyObject_GenericGetAttr
+
 from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.inert cimport Inert
 from hobgoblin.refs.message cimport Message, call_site, verb_of
@@ -35,7 +37,12 @@ cdef class RemoteRef(Ref):
     cpdef _room(self, object done)
 
 
+cdef frozenset _OF_FUTURES
+
 cpdef LocalHome sender(Ref target)
+cdef bint _is_attribute(str name) except *
+@cython.locals(bound=BoundSend)
+cdef BoundSend _method_of(Ref target, str name)
 
 
 cdef class NamedBehaviour:

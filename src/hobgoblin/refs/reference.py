@@ -54,15 +54,9 @@ class Ref(Inert):
         """Fulfil ``done`` when there is room on the way that messages take from here."""
         done._resolve(None)
 
+    # Compiled, here stands a __getattribute__: see hatch_build.py.
     def __getattr__(self, name: str) -> BoundSend:
-        if name[:1] == "_":
-            raise AttributeError(f"{name} can't be reached through a reference: {_ADVICE}")
-        if name in _OF_FUTURES:
-            raise AttributeError(
-                f"{name}: a promise is no asyncio future: "
-                "await it, or wrap it in asyncio.ensure_future(promise)"
-            )
-        return BoundSend(self, name)
+        return _method_of(self, name)
 
     def __call__(self, *args: object, **kwargs: object) -> Promise[Any]:
         if kwargs:
@@ -84,6 +78,24 @@ class Ref(Inert):
 
     def __format__(self, spec: str) -> str:
         return format(repr(self), spec)
+
+
+def _is_attribute(name: str) -> bool:
+    """Tell whether a name is none of a method: all attributes of references start with an underscore."""
+    return name.startswith("_")
+
+
+def _method_of(target: Ref, name: str) -> BoundSend:
+    if _is_attribute(name):
+        raise AttributeError(f"{name} can't be reached through a reference: {_ADVICE}")
+    if name in _OF_FUTURES:
+        raise AttributeError(
+            f"{name}: a promise is no asyncio future: await it, or wrap it in asyncio.ensure_future(promise)"
+        )
+    bound = BoundSend.__new__(BoundSend)
+    bound._target = target
+    bound._name = name
+    return bound
 
 
 @final
