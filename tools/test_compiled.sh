@@ -2,6 +2,8 @@
 # Run the tests on the newest wheel in dist, in a virtual environment of its own.
 #
 #     sh tools/test_compiled.sh PYTHON [ARGUMENTS OF PYTEST]
+#
+# Without arguments, all of them; HOBGOBLIN_SEEDS says how many seeds of the simulation, 2000 if it does not.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,4 +16,6 @@ wheel=$(ls -t dist/hobgoblin-*.whl | head -n 1)
 # Not from src, which lies in the same directory as the tests: the wheel's modules are the ones to be tested.
 .venv-compiled/bin/python -c 'import hobgoblin, sys
 sys.exit(None if hobgoblin.__compiled__ else f"the tests would run on {hobgoblin.__file__}, which is not compiled")'
-exec .venv-compiled/bin/python -m pytest --quiet "$@"
+[ $# = 0 ] || exec .venv-compiled/bin/python -m pytest --quiet "$@"
+exec .venv-compiled/bin/python tools/side_by_side.py \
+    'pytest --quiet --ignore=tests/simulation' 'pytest --quiet tests/simulation'

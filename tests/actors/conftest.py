@@ -1,8 +1,7 @@
 """What the tests of the actor library share."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -26,13 +25,6 @@ def run() -> Callable[[Main], None]:
         asyncio.run(guarded())
 
     return run_in_loop
-
-
-@pytest.fixture(autouse=True, scope="module")
-def collected() -> Iterator[None]:
-    """Let what a module leaves to the collector complain in that module, not in a later one."""
-    yield
-    gc.collect()
 
 
 @asynccontextmanager

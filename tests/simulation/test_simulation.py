@@ -18,7 +18,7 @@ from tests.simulation.siege import besiege
 from tests.simulation.world import Plan, simulate
 
 ROOT = Path(__file__).parent.parent.parent
-SEEDS, BLOCK = 2000, 100
+SEEDS, BLOCK = int(os.environ.get("HOBGOBLIN_SEEDS", "2000")), 100
 SIEGES = 40
 
 

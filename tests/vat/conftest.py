@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -35,10 +35,3 @@ def errors(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
         ]
 
     return logged
-
-
-@pytest.fixture(autouse=True, scope="module")
-def collected() -> Iterator[None]:
-    """Let what a module leaves to the collector complain in that module, not in a later one."""
-    yield
-    gc.collect()
