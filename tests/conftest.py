@@ -1,9 +1,18 @@
 """What holds for all tests."""
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C also where a shell has started the tests in the background, and told them to ignore it.
+
+    What the tests start would inherit that, and programs that are sent Ctrl-C would wait for ever.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="module")
