@@ -3,7 +3,8 @@
 #
 #     sh tools/test_compiled.sh PYTHON [ARGUMENTS OF PYTEST]
 #
-# Without arguments, all of them; HOBGOBLIN_SEEDS says how many seeds of the simulation, 2000 if it does not.
+# Without arguments, all of them but those that HOBGOBLIN_SKIP names; HOBGOBLIN_SEEDS says how many seeds of the
+# simulation, 2000 if it does not.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,5 +18,9 @@ wheel=$(ls -t dist/hobgoblin-*.whl | head -n 1)
 .venv-compiled/bin/python -c 'import hobgoblin, sys
 sys.exit(None if hobgoblin.__compiled__ else f"the tests would run on {hobgoblin.__file__}, which is not compiled")'
 [ $# = 0 ] || exec .venv-compiled/bin/python -m pytest --quiet "$@"
+ignored=
+for path in ${HOBGOBLIN_SKIP:-}; do
+    ignored="$ignored --ignore=$path"
+done
 exec .venv-compiled/bin/python tools/side_by_side.py \
-    'pytest --quiet --ignore=tests/simulation' 'pytest --quiet tests/simulation'
+    "pytest --quiet --ignore=tests/simulation$ignored" 'pytest --quiet tests/simulation'

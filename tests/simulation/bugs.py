@@ -353,7 +353,7 @@ def limits_do_not_hold(plant: Plant) -> None:
 def the_session_goes_on_after_an_abort(plant: Plant) -> None:
     """After op:abort a session still sends what it is given."""
 
-    def abort(self: Any, reason: str) -> None:
+    def abort(self: Any, reason: str, here: str | None = None) -> None:
         if self.state is SessionState.OPEN and not getattr(self, "aborts", False):
             self._write(OpAbort(reason))
 
