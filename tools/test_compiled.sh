@@ -18,9 +18,10 @@ wheel=$(ls -t dist/hobgoblin-*.whl | head -n 1)
 .venv-compiled/bin/python -c 'import hobgoblin, sys
 sys.exit(None if hobgoblin.__compiled__ else f"the tests would run on {hobgoblin.__file__}, which is not compiled")'
 [ $# = 0 ] || exec .venv-compiled/bin/python -m pytest --quiet "$@"
+inner='tests/captp tests/syrup tests/vat'
 ignored=
-for path in ${HOBGOBLIN_SKIP:-}; do
+for path in $inner tests/simulation ${HOBGOBLIN_SKIP:-}; do
     ignored="$ignored --ignore=$path"
 done
 exec .venv-compiled/bin/python tools/side_by_side.py \
-    "pytest --quiet --ignore=tests/simulation$ignored" 'pytest --quiet tests/simulation'
+    "pytest --quiet$ignored" "pytest --quiet $inner" 'pytest --quiet tests/simulation'
