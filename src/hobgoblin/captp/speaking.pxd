@@ -13,6 +13,7 @@ cdef class Speaker:
     cdef public bint _negative_zero, _learning
 
     cpdef object _encode(self, object value, object limits, object encode)
-    @cython.locals(size=Py_ssize_t, data=bytes)
+    @cython.locals(data=bytes)
     cpdef _send(self, bytes message)
+    cdef _put(self, object message, Py_ssize_t size)
     cpdef list _taken(self, object most)

@@ -121,11 +121,7 @@ class Speaker:
         if framing is None:
             framing = self._framing = self._decoder.framing
         data = self._frame(message, framing or Framing.RAW)
-        self._sent += 1
-        size = len(data)
-        self._bytes_sent += size
-        self._unsent += size
-        self._out.append(data)
+        self._put(data, len(data))
 
     def _send_pieces(self, around: bytes, pieces: list[bytes]) -> None:
         """Send a message whose arguments are in pieces, which are not copied."""
@@ -135,13 +131,14 @@ class Speaker:
         assert self._frame_head is not None  # or there would be no pieces
         head, _, tail = around.partition(ARGUMENTS)
         size = len(head) + sum(map(len, pieces)) + len(tail)
-        head = self._frame_head(size, self._framing or Framing.RAW) + head
-        message = (head + pieces[0], *pieces[1:-1], pieces[-1] + tail)
-        size = size_of(message)
+        before = self._frame_head(size, self._framing or Framing.RAW)
+        self._cut += 1
+        self._put((before + head + pieces[0], *pieces[1:-1], pieces[-1] + tail), len(before) + size)
+
+    def _put(self, message: bytes | tuple[bytes, ...], size: int) -> None:
         self._sent += 1
         self._bytes_sent += size
         self._unsent += size
-        self._cut += 1
         self._out.append(message)
 
     def _taken(self, most: int | None) -> list[bytes]:

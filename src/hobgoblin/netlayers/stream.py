@@ -11,8 +11,7 @@ from hobgoblin.errors import NetlayerError
 from hobgoblin.forking import keep, let_go, tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Handler
-from hobgoblin.syrup._tokens import LONG
-from hobgoblin.syrup.encoder import joined
+from hobgoblin.syrup import joined
 
 __all__ = ["LINGER_SECONDS", "StreamChannel", "adopt"]
 
@@ -87,12 +86,9 @@ class StreamChannel(asyncio.Protocol):
         if self._closed or transport is None or transport.is_closing():
             return
         # Not writelines(): up to CPython 3.12.8 and 3.13.1 it forgets to pause the writer (CVE-2024-12254).
-        if len(chunks) > 1 and max(map(len, chunks)) >= LONG:
-            # A copy costs more than another call of the system, which uvloop spares us as well.
-            for part in joined(chunks):
-                transport.write(part)
-        else:
-            transport.write(b"".join(chunks))  # which hands a single chunk on as it is
+        # To copy a long one costs more than another call of the system, which uvloop spares us as well.
+        for part in joined(chunks):
+            transport.write(part)
 
     def pause_reading(self) -> None:
         self._held = True

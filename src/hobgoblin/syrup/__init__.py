@@ -9,7 +9,7 @@
 from hobgoblin.syrup._forms import Encoders, KeyOrder, RecordForm
 from hobgoblin.syrup._names import common_symbol
 from hobgoblin.syrup.decoder import NEED_MORE, Constructors, Decoder, NeedMore, decode
-from hobgoblin.syrup.encoder import encode, encode_pieces
+from hobgoblin.syrup.encoder import encode, encode_pieces, joined
 from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, frame_head, open_decoder
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "encode_pieces",
     "frame",
     "frame_head",
+    "joined",
     "open_decoder",
 ]

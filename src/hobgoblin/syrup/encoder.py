@@ -81,8 +81,10 @@ def encode_pieces(
     return _encode_pieces(value, encoders, limits, negative_zero)
 
 
-def joined(parts: Sequence[bytes]) -> Sequence[bytes]:
+def joined(parts: Sequence[bytes]) -> list[bytes]:
     """Return the same octets in fewer parts: those that are long as they are, what is between as one."""
+    if not parts or max(map(len, parts)) < _LONG:
+        return [b"".join(parts)]  # which hands a single part on as it is
     found: list[bytes] = []
     run: list[bytes] = []
     for part in parts:
@@ -119,7 +121,7 @@ def _encode_pieces(
         if len(pieces) >= 3:
             out.parts.clear()
             _put_back(walk, sum(map(len, pieces)))
-            return list(pieces)
+            return pieces
     encoded = out.take()
     _put_back(walk, len(encoded))
     return encoded
