@@ -21,8 +21,6 @@ cdef class Crossing:
     cdef public Exports exports
     cdef public Tracking imports, questions
     cdef public bint learning, release_due, shaped
-    cdef Py_ssize_t _last_answer, _last_export
-    cdef bytes _last_answer_octets, _last_export_octets
     cdef public Py_ssize_t strays
 
     @cython.locals(promise=Promise, remote=RemoteRef)
@@ -30,8 +28,10 @@ cdef class Crossing:
     cpdef Ref ours(self, object target)
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef)
+    cpdef Py_ssize_t position(self, object target) except -1
+    @cython.locals(promise=Promise)
+    cpdef bint is_question(self, object target) except *
     cpdef bytes target(self, object target)
-    cpdef bytes _at_export(self, Py_ssize_t pos)
     cpdef Promise new_answer(self, object pos)
     @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
     cpdef Ref _read_import(self, tuple fields, bint is_promise)

@@ -10,7 +10,7 @@ from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
-cdef object NEED_MORE, RESOLVER, HELD
+cdef object NEED_MORE, HELD
 cdef Py_ssize_t _ENDLESS
 
 
@@ -18,7 +18,7 @@ cdef class Session(Speaker):
     cdef object __weakref__
     cdef public object state, location, proved, peer_location, peer_key, session_id
     cdef public object severed_because, abort_reason
-    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _limits, _admit, _argument_limits
+    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _admit
     cdef public object _deadline, _relays, kept
     cdef public bint _initiator
     cdef public list _events
@@ -33,7 +33,7 @@ cdef class Session(Speaker):
     @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
-    @cython.locals(question=Py_ssize_t, to=bytes)
+    @cython.locals(question=Py_ssize_t)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, op=OpDeliver)
@@ -44,6 +44,4 @@ cdef class Session(Speaker):
     cpdef _handle_resolution(self, object pos, tuple args)
     cpdef _require_room(self, bint asks)
     cpdef _require_open(self)
-    @cython.locals(to=bytes)
-    cpdef _say(self, object target, tuple args)
     cpdef _write(self, object op)

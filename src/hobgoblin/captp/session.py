@@ -41,7 +41,6 @@ from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
     HELD,
-    RESOLVER,
     Dialect,
     release_messages,
 )
@@ -64,7 +63,7 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
-from hobgoblin.wire import ARGUMENTS, NEED_MORE, TODAY, Framing, Wire, argument_limits, common_symbol, wire_of
+from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, common_symbol, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
@@ -154,7 +153,6 @@ class Session(Speaker):
         self._settings_of = settings_of
         self._limits = limits
         self._admit = admit
-        self._argument_limits = argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
         self._most_unsent = min(_ANSWERS_SHARE * limits.outbound_bytes, _ENDLESS)
@@ -175,7 +173,7 @@ class Session(Speaker):
         if settings is not None and settings.wire is not None:
             wire = wire_of(settings.wire)
         crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
-        super().__init__(crossing, wire, dialect, version, cuts)
+        super().__init__(crossing, wire, dialect, version, limits, cuts)
         self._most_exports = min(limits.exports, _ENDLESS)
         self._own_exports = self._most_exports - self._most_exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
@@ -316,17 +314,11 @@ class Session(Speaker):
             if answer is None:
                 self._say(target, args)
                 return
-            to = self._crossing.target(target)
             question = self._next_question
-            resolver = self._exports.resolver(answer)
-            octets = self._encode(args, self._argument_limits, self._encode_arguments)
+            self._ask(target, args, question, answer)
         except SessionFull:
             self._refused += 1
             raise
-        if type(octets) is bytes:
-            self._send(self._deliver(to, octets, question, resolver))
-        else:
-            self._send_pieces(self._deliver(to, ARGUMENTS, question, resolver), octets)
         self._next_question = question + 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
@@ -354,7 +346,7 @@ class Session(Speaker):
         self._require_open()
         self._require_room(asks=True)
         to = self._crossing.target(receiver)
-        octets = self._encode(selector, self._argument_limits, self._codec.encode)
+        octets = self._encode(selector, self._argument_limits)
         write = self._octets
         ask = write.untag if untag else write.get if type(selector) is str else write.index
         question = self._next_question
@@ -655,15 +647,5 @@ class Session(Speaker):
         if self.state is SEVERED:
             raise SessionSevered("the session has ended")
 
-    def _say(self, target: Ref, args: tuple[object, ...]) -> None:
-        """Send a message that asks for no answer."""
-        to = self._crossing.target(target)
-        ignored = self._exports.resolver(None) if self.dialect.one_way is RESOLVER else 0
-        octets = self._encode(args, self._argument_limits, self._encode_arguments)
-        if type(octets) is bytes:
-            self._send(self._one_way(to, octets, ignored))
-        else:
-            self._send_pieces(self._one_way(to, ARGUMENTS, ignored), octets)
-
     def _write(self, op: object) -> None:
-        self._send(self._encode(op, self._limits, self._codec.encode))
+        self._send(self._encode(op, self._limits))

@@ -1,7 +1,1 @@
-cimport cython
-
-
-@cython.locals(end=str)
-cpdef bytes _deliver(bytes to, bytes args, Py_ssize_t answer, Py_ssize_t resolver)
-cpdef bytes _deliver_to_nobody(bytes to, bytes args, object resolver)
 cpdef bytes _export(Py_ssize_t pos)
