@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.texts import argument_path
-from hobgoblin.dialects import HELD, LEARNING, Dialect, dialect_named, learn
+from hobgoblin.dialects import HELD, LEARNING, PLURAL, Dialect, dialect_named, learn, release_messages
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SyrupError
-from hobgoblin.messages import OpDeliver
+from hobgoblin.messages import OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.settings import PeerSettings
 from hobgoblin.values import Limits
 from hobgoblin.wire import ARGUMENTS, Framing, StreamDecoder, Wire, wire_of
 
 __all__ = ["Speaker", "size_of"]
+
+_RELEASES_PER_MESSAGE: Final = 1000
+"""Keeps them below the 64 KiB above which Endo closes a session without framing."""
 
 
 class Speaker:
@@ -26,6 +29,7 @@ class Speaker:
         wire: how messages look, as long as the peer is not known to differ.
         dialect: what the peer understands.
         version: what the protocol is called.
+        limits: what messages are held to.
         cuts: whether long strings may be kept, and taken, as items of their own.
     """
 
@@ -33,7 +37,9 @@ class Speaker:
     dialect: Dialect
     _decoder: StreamDecoder
 
-    def __init__(self, crossing: Crossing, wire: Wire, dialect: Dialect, version: str, cuts: bool) -> None:
+    def __init__(
+        self, crossing: Crossing, wire: Wire, dialect: Dialect, version: str, limits: Limits, cuts: bool
+    ) -> None:
         self._crossing = crossing
         self._exports = crossing.exports
         codec = self._codec = wire.codec
@@ -49,6 +55,7 @@ class Speaker:
         self._unsent = self._sent = self._bytes_sent = 0
         self._version = version
         self._negative_zero = True
+        self._most_released = min(_RELEASES_PER_MESSAGE, max(1, limits.elements // 4))
         self._speak(wire, dialect)
 
     def _adapt(self, settings: PeerSettings | None) -> None:
@@ -107,6 +114,30 @@ class Speaker:
         except BaseException:
             self._crossing.exports.roll_back()
             raise
+
+    def _give_back(self) -> None:
+        """Tell the peer of all that was dropped here since the last time."""
+        crossing = self._crossing
+        crossing.release_due = False
+        positions, deltas = crossing.dropped_imports()
+        questions = crossing.dropped_questions()
+        most = self._most_released
+        for start in range(0, len(positions), most):
+            end = start + most
+            if self.dialect.releases is PLURAL:
+                self._send(self._octets.gc_exports(positions[start:end], deltas[start:end]))
+            else:
+                self._give_back_as(OpGcExports(tuple(positions[start:end]), tuple(deltas[start:end])))
+        for start in range(0, len(questions), most):
+            end = start + most
+            if self.dialect.releases is PLURAL:
+                self._send(self._octets.gc_answers(questions[start:end]))
+            else:
+                self._give_back_as(OpGcAnswers(tuple(questions[start:end])))
+
+    def _give_back_as(self, op: OpGcExports | OpGcAnswers) -> None:
+        for message in release_messages(self.dialect, op):
+            self._send(self._codec.encode(message, encoders=self.wire.encoders))
 
     # What is to be sent
 
