@@ -88,6 +88,9 @@ EXAMPLES: dict[str, Callable[[Octets], bytes]] = {
     "get": lambda octets: octets.get(b"<11'desc:answer3+>", b'4"name', 4),
     "index": lambda octets: octets.index(b"<11'desc:answer3+>", b"0+", 4),
     "untag": lambda octets: octets.untag(b"<11'desc:answer3+>", b'7"decimal', 4),
+    "gc_exports": lambda octets: octets.gc_exports([1, 2**53 - 1], [3, 1]),
+    "gc_answers": lambda octets: octets.gc_answers([0, 12, 345]),
+    "gc_answers, one": lambda octets: octets.gc_answers([7]),
 }
 
 CALLS: dict[str, Callable[[CallWriter, Framing, bool], object]] = {

@@ -1,6 +1,6 @@
 cimport cython
 
-from hobgoblin.captp.tables cimport Export, Exports, Tracking
+from hobgoblin.captp.tables cimport Exports, Tracked, Tracking
 from hobgoblin.messages cimport is_position
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
@@ -13,7 +13,8 @@ cdef class ResolverAt(Ref):
 
 
 cdef class Crossing:
-    cdef object _dropped_imports, _dropped_questions, _export, _introduce, _limits, _new_promise
+    cdef list _dropped_imports, _dropped_questions
+    cdef object _export, _introduce, _limits, _new_promise
     cdef object _octets, _receiver_key, _wake, _wire
     cdef public object _sink, spelling
     cdef public Ref bootstrap
@@ -33,9 +34,14 @@ cdef class Crossing:
     cpdef bint is_question(self, object target) except *
     cpdef bytes target(self, object target)
     cpdef Promise new_answer(self, object pos)
+    @cython.locals(count=Py_ssize_t, deltas=list, entry=Tracked, positions=list)
+    cpdef tuple dropped_imports(self)
+    @cython.locals(entry=Tracked, positions=list)
+    cpdef list dropped_questions(self)
     @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
     cpdef Ref _read_import(self, tuple fields, bint is_promise)
     cpdef list introductions(self)
 
 
 cdef object _position(tuple fields)
+cdef list _taken(list queue)

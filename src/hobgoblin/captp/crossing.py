@@ -12,20 +12,17 @@ Spec: OCapN CapTP Specification, the sections on ``desc:*``.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
-from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
+from hobgoblin.captp.tables import Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
     DescHandoffGive,
     DescHandoffReceive,
     DescSigEnvelope,
-    OpGcAnswers,
-    OpGcExports,
     is_position,
 )
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
@@ -37,10 +34,6 @@ from hobgoblin.wire import Octets, Wire
 __all__ = ["Crossing", "ResolverAt"]
 
 Fields = tuple[object, ...]
-
-_RELEASES_PER_MESSAGE: Final = 1000
-"""Keeps them below the 64 KiB above which Endo closes a session without framing."""
-
 
 _HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
 """What may have a value with a tag in it."""
@@ -111,8 +104,8 @@ class Crossing:
         self._new_promise = new_promise
         self._limits = limits
         self._wake = wake
-        self._dropped_imports: Dropped = deque()
-        self._dropped_questions: Dropped = deque()
+        self._dropped_imports: list[Tracked[Any]] = []
+        self._dropped_questions: list[Tracked[Any]] = []
         self.release_due = False
         self.strays = 0
         # The message that is being read holds a tag that stands for a class of the program.
@@ -192,7 +185,7 @@ class Crossing:
 
     def clear(self) -> list[Promise[Any]]:
         """Drop everything; return the pending promises that only the peer could have settled."""
-        orphans: list[Ref] = [entry.settles for entry in self.exports.clear() if entry.settles is not None]
+        orphans: list[Ref] = [*self.exports.clear()]
         orphans.extend(self.imports.living())
         # Other questions have a resolver among the exports.
         orphans.extend([part for part in self.questions.living() if part._route_kind == ROUTE_SELECTED])
@@ -261,28 +254,24 @@ class Crossing:
         promise = self.answers[pos] = self._new_promise()
         return promise
 
-    def releases(self) -> Iterator[OpGcExports | OpGcAnswers]:
-        """Yield what tells the peer of all that was dropped since the last time."""
-        self.release_due = False
+    def dropped_imports(self) -> tuple[list[int], list[int]]:
+        """Return what of theirs has been dropped here since the last time, and how often each had come."""
         positions: list[int] = []
         deltas: list[int] = []
-        while self._dropped_imports:
-            entry = self._dropped_imports.popleft()
+        for entry in _taken(self._dropped_imports):
             count = self.imports.forget(entry)
             if count:
                 positions.append(entry.pos)
                 deltas.append(count)
-        most = min(_RELEASES_PER_MESSAGE, max(1, self._limits.elements // 4))
-        for start in range(0, len(positions), most):
-            end = start + most
-            yield OpGcExports(tuple(positions[start:end]), tuple(deltas[start:end]))
-        questions: list[int] = []
-        while self._dropped_questions:
-            entry = self._dropped_questions.popleft()
+        return positions, deltas
+
+    def dropped_questions(self) -> list[int]:
+        """Return the questions whose promises have been dropped here since the last time."""
+        positions: list[int] = []
+        for entry in _taken(self._dropped_questions):
             self.questions.forget(entry)
-            questions.append(entry.pos)
-        for start in range(0, len(questions), most):
-            yield OpGcAnswers(tuple(questions[start : start + most]))
+            positions.append(entry.pos)
+        return positions
 
     def remind(self) -> None:
         """Wake the owner for releases that it could not send before."""
@@ -346,7 +335,7 @@ class Crossing:
         if pos == 0:
             # The conformance suite counts its exports from 0, the resolvers of its questions among them.
             return self.bootstrap
-        reference: Ref | None = self.imports.get(pos)
+        reference: Ref | None = self.imports.again(pos)
         if reference is None:
             if len(self.imports) >= self._limits.imports:
                 raise ProtocolError("too many references are in use")
@@ -360,18 +349,17 @@ class Crossing:
                 remote._pos = pos
                 reference = remote
             self.imports.add(pos, reference)
-        self.imports.received(pos)
         return reference
 
     def _read_export(self, fields: Fields) -> Ref:
         pos = _position(fields)
-        entry = self.exports.get(pos)
-        if entry is None:
+        target = self.exports.target(pos)
+        if target is not None:
+            return target
+        if not self.exports.is_resolver(pos):
             raise ProtocolError(f"there is no export {pos}")
-        if entry.target is None:
-            self.strays += 1
-            return ResolverAt(pos)
-        return entry.target
+        self.strays += 1
+        return ResolverAt(pos)
 
     def _read_answer(self, fields: Fields) -> Ref:
         pos = _position(fields)
@@ -443,6 +431,13 @@ class Crossing:
             elif give.receiver_key.raw != self._receiver_key.raw:
                 promise._break_here(Refused("this certificate was made for somebody else"))
         return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
+
+
+def _taken(queue: list[Tracked[Any]]) -> list[Tracked[Any]]:
+    """Empty a queue that grows at any time: what comes in between stays in it."""
+    entries = queue[:]
+    del queue[: len(entries)]
+    return entries
 
 
 def _is_pending(reference: Ref) -> bool:

@@ -4,8 +4,8 @@ from hobgoblin.captp.crossing cimport Crossing, ResolverAt
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Listened, Selected
 from hobgoblin.captp.quotas cimport Queues, Quota
 from hobgoblin.captp.speaking cimport Speaker
-from hobgoblin.captp.tables cimport Export
-from hobgoblin.messages cimport OpDeliver
+from hobgoblin.captp.tables cimport Exports
+from hobgoblin.messages cimport OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
@@ -40,8 +40,12 @@ cdef class Session(Speaker):
     cpdef _handle(self, object message)
     @cython.locals(answer=Promise, target=Ref, promise=Promise, at=ResolverAt, resolver=Ref, event=Delivered)
     cpdef _handle_op_deliver(self, OpDeliver op)
-    @cython.locals(entry=Export, promise=Promise)
+    @cython.locals(promise=Promise)
     cpdef _handle_resolution(self, object pos, tuple args)
+    @cython.locals(abandoned=Promise, deltas=tuple, exports=Exports, index=Py_ssize_t)
+    cpdef _handle_op_gc_exports(self, OpGcExports op)
+    @cython.locals(answers=dict)
+    cpdef _handle_op_gc_answers(self, OpGcAnswers op)
     cpdef _require_room(self, bint asks)
     cpdef _require_open(self)
     cpdef _write(self, object op)

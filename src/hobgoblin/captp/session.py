@@ -42,7 +42,6 @@ from hobgoblin.dialects import (
     DRAFT,
     HELD,
     Dialect,
-    release_messages,
 )
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SessionSevered, SyrupError
 from hobgoblin.locators import PeerLocator
@@ -279,9 +278,7 @@ class Session(Speaker):
         crossing = self._crossing
         due = releases and crossing.release_due and self.dialect.releases is not HELD
         if due and self.state is OPEN:
-            for op in crossing.releases():
-                for message in release_messages(self.dialect, op):
-                    self._send(self._codec.encode(message, encoders=self.wire.encoders))
+            self._give_back()
         return self._taken(most)
 
     def events_received(self) -> list[Event]:
@@ -439,7 +436,7 @@ class Session(Speaker):
             messages_sent=self._sent,
             bytes_received=self._bytes_received,
             bytes_sent=self._bytes_sent,
-            ignored=self._ignored,
+            ignored=self._ignored + self._exports.ignored,
             refused=self._refused,
         )
 
@@ -545,14 +542,11 @@ class Session(Speaker):
                 self._events.append(Listened(answer, resolver))
 
     def _handle_resolution(self, pos: int, args: tuple[object, ...]) -> None:
-        entry = self._exports.get(pos)
-        assert entry is not None
         verb, value = args if len(args) == 2 else (None, None)
         fulfilled = verb is FULFILL or verb == FULFILL
         if not fulfilled and verb is not BREAK and verb != BREAK:
             raise ProtocolError("a resolver takes fulfill or break, with one value")
-        promise = entry.settles
-        entry.settles = None
+        promise = self._exports.settle(pos)
         if promise is None:
             self._ignored += 1  # the first resolution counts
         else:
@@ -579,19 +573,21 @@ class Session(Speaker):
         self._events.append(Selected(target, selector, untag, answer, self._listeners.take()))
 
     def _handle_op_gc_exports(self, op: OpGcExports) -> None:
-        for pos, delta in zip(op.export_positions, op.wire_deltas, strict=True):
-            entry = self._exports.get(pos)
-            if entry is None or pos == 0 or delta > entry.sent:
-                self._ignored += 1
-            gone = self._exports.release(pos, delta)
-            if gone is not None and gone.settles is not None:
+        exports = self._exports
+        deltas = op.wire_deltas
+        for index, pos in enumerate(op.export_positions):
+            abandoned = exports.release(pos, deltas[index])
+            if abandoned is not None:
                 # Nobody is left who could settle it. To wait for that would be to wait for ever.
                 self._awaited -= 1
-                self._events.append(Broke(gone.settles, _ABANDONED))
+                self._events.append(Broke(abandoned, _ABANDONED))
 
     def _handle_op_gc_answers(self, op: OpGcAnswers) -> None:
+        answers = self._crossing.answers
         for pos in op.answer_positions:
-            if self._crossing.answers.pop(pos, None) is None:
+            if pos in answers:
+                del answers[pos]
+            else:
                 self._ignored += 1
 
     # The end

@@ -12,7 +12,7 @@ has left something behind (`Party`) share three quarters with that; the last is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable
 from typing import Final, final
 
 __all__ = ["OWN_SHARE", "Charges", "Leases", "Party", "Share"]
@@ -148,7 +148,7 @@ class Charges:
         for pos in tuple(self.by_pos):
             self.drop(pos)
 
-    def check(self, table: Mapping[int, object]) -> None:
+    def check(self, table: Container[int]) -> None:
         """Assert that every entry that somebody is charged for is in ``table``."""
         self.share.check()
         assert self.share.taken == len(self.by_pos)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.texts import argument_path
-from hobgoblin.dialects import HELD, LEARNING, RESOLVER, Dialect, dialect_named, learn
+from hobgoblin.dialects import HELD, LEARNING, PLURAL, RESOLVER, Dialect, dialect_named, learn, release_messages
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SyrupError
-from hobgoblin.messages import OpDeliver
+from hobgoblin.messages import OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref
 from hobgoblin.settings import PeerSettings
@@ -20,6 +20,8 @@ from hobgoblin.wire.calls import CallWriter
 __all__ = ["Speaker", "size_of"]
 
 _RAW: Final = Framing.RAW
+_RELEASES_PER_MESSAGE: Final = 1000
+"""Keeps them below the 64 KiB above which Endo closes a session without framing."""
 
 
 class Speaker:
@@ -55,6 +57,7 @@ class Speaker:
         self._unsent = self._sent = self._bytes_sent = 0
         self._version = version
         self._negative_zero = True
+        self._most_released = min(_RELEASES_PER_MESSAGE, max(1, limits.elements // 4))
         self._speak(wire, dialect)
         self._calls = self._new_calls()
 
@@ -96,6 +99,30 @@ class Speaker:
         self._speak(self.wire, dialect)
         if held and self.dialect.releases is not HELD:
             self._crossing.remind()
+
+    def _give_back(self) -> None:
+        """Tell the peer of all that was dropped here since the last time."""
+        crossing = self._crossing
+        crossing.release_due = False
+        positions, deltas = crossing.dropped_imports()
+        questions = crossing.dropped_questions()
+        most = self._most_released
+        for start in range(0, len(positions), most):
+            end = start + most
+            if self.dialect.releases is PLURAL:
+                self._send(self._octets.gc_exports(positions[start:end], deltas[start:end]))
+            else:
+                self._give_back_as(OpGcExports(tuple(positions[start:end]), tuple(deltas[start:end])))
+        for start in range(0, len(questions), most):
+            end = start + most
+            if self.dialect.releases is PLURAL:
+                self._send(self._octets.gc_answers(questions[start:end]))
+            else:
+                self._give_back_as(OpGcAnswers(tuple(questions[start:end])))
+
+    def _give_back_as(self, op: OpGcExports | OpGcAnswers) -> None:
+        for message in release_messages(self.dialect, op):
+            self._send(self._codec.encode(message, encoders=self.wire.encoders))
 
     # What is to be sent
 

@@ -1,1 +1,4 @@
 cpdef bytes _export(Py_ssize_t pos)
+cpdef bytes _gc_exports(list positions, list deltas)
+cpdef bytes _gc_answers(list positions)
+cdef bytes _numbers(list numbers)

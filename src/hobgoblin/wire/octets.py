@@ -17,6 +17,8 @@ from hobgoblin.messages import (
     DescExport,
     DescImportObject,
     DescImportPromise,
+    OpGcAnswers,
+    OpGcExports,
     OpGet,
     OpIndex,
     OpListen,
@@ -52,6 +54,12 @@ class Octets:
     index: Callable[[bytes, bytes, int], bytes]
     untag: Callable[[bytes, bytes, int], bytes]
 
+    gc_exports: Callable[[list[int], list[int]], bytes]
+    """Of positions, and how many references each gives back; as the drafts have it."""
+
+    gc_answers: Callable[[list[int]], bytes]
+    """Of positions; likewise."""
+
 
 def octets_by(codec: Codec, encoders: Encoders) -> Octets:
     """Return the functions made from the tables: right for any of them, and slow."""
@@ -75,6 +83,8 @@ def octets_by(codec: Codec, encoders: Encoders) -> Octets:
         get=select(OpGet),
         index=select(OpIndex),
         untag=select(OpUntag),
+        gc_exports=lambda positions, deltas: write(OpGcExports(tuple(positions), tuple(deltas))),
+        gc_answers=lambda positions: write(OpGcAnswers(tuple(positions))),
     )
 
 
@@ -90,6 +100,18 @@ def _listen_with_two_fields(to: bytes, resolver: int) -> bytes:
     return b"<9'op:listen%b<18'desc:import-object%d+>>" % (to, resolver)
 
 
+def _gc_exports(positions: list[int], deltas: list[int]) -> bytes:
+    return b"<13'op:gc-exports[%b][%b]>" % (_numbers(positions), _numbers(deltas))
+
+
+def _gc_answers(positions: list[int]) -> bytes:
+    return b"<13'op:gc-answers[%b]>" % _numbers(positions)
+
+
+def _numbers(numbers: list[int]) -> bytes:
+    return b"%d+" * len(numbers) % tuple(numbers)
+
+
 # A format's own method is the fastest of functions that fill it.
 SYRUP_OCTETS: Final = Octets(
     import_object=b"<18'desc:import-object%d+>".__mod__,
@@ -101,6 +123,8 @@ SYRUP_OCTETS: Final = Octets(
     get=lambda receiver, name, answer: b"<6'op:get%b%b%d+>" % (receiver, name, answer),
     index=lambda receiver, index, answer: b"<8'op:index%b%b%d+>" % (receiver, index, answer),
     untag=lambda receiver, tag, answer: b"<8'op:untag%b%b%d+>" % (receiver, tag, answer),
+    gc_exports=_gc_exports,
+    gc_answers=_gc_answers,
 )
 """What the peers of today read, in Syrup."""
 
