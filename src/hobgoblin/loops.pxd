@@ -27,3 +27,4 @@ cdef class _Waiter:
     cdef public object future, ident, loop
 
     cpdef settled(self, Promise promise)
+    cpdef _wake(self)

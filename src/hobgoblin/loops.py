@@ -256,11 +256,13 @@ class _Waiter:
         self.future: asyncio.Future[None] = loop.create_future()
 
     def settled(self, promise: Promise[Any]) -> None:
-        with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+        try:
             if get_ident() == self.ident:
                 self._wake()
             else:
                 self.loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:
+            return  # that loop is closed: nobody waits any more
 
     def _wake(self) -> None:
         if not self.future.done():

@@ -51,7 +51,7 @@ cdef object _position(str label, tuple fields)
 
 
 @cython.locals(op=OpDeliver)
-cpdef OpDeliver _deliver(tuple fields)
+cpdef OpDeliver read_deliver(tuple fields)
 cpdef DescImportObject _import_object(tuple fields)
 cpdef DescImportPromise _import_promise(tuple fields)
 cpdef DescExport _export(tuple fields)

@@ -43,6 +43,7 @@ __all__ = [
     "OpStartSession",
     "OpUntag",
     "is_position",
+    "read_deliver",
     "signed_constructors",
     "signed_encoders",
 ]
@@ -239,7 +240,8 @@ def _positions(label: str, value: object) -> tuple[int, ...]:
     return cast("tuple[int, ...]", positions)
 
 
-def _deliver(fields: Fields) -> OpDeliver:
+def read_deliver(fields: Fields) -> OpDeliver:
+    """Read an op:deliver as the drafts of today have it."""
     if len(fields) != 4:
         raise ProtocolError(f"op:deliver has {len(fields)} fields, not 4")
     args: Any = fields[1]
@@ -450,7 +452,7 @@ def _keyword(fields: Fields) -> Keyword:
 
 
 CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
-    "op:deliver": _deliver,
+    "op:deliver": read_deliver,
     "op:deliver-only": _deliver_only,
     "op:listen": _listen,
     "op:get": _get,

@@ -1,10 +1,11 @@
 cimport cython
 
 from hobgoblin.captp.tables cimport Exports, Tracked, Tracking
-from hobgoblin.messages cimport is_position
+from hobgoblin.messages cimport OpDeliver, is_position, read_deliver
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
 
+cdef Py_ssize_t _ENDLESS
 cdef int FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED
 
 
@@ -18,10 +19,12 @@ cdef class Crossing:
     cdef object _octets, _receiver_key, _wake, _wire
     cdef public object _sink, spelling
     cdef public Ref bootstrap
+    cdef ResolverAt _resolver_at
     cdef public dict answers, certificates, constructors, encoders
     cdef public Exports exports
     cdef public Tracking imports, questions
     cdef public bint learning, release_due, shaped
+    cdef Py_ssize_t _most_answers, _most_imports
     cdef public Py_ssize_t strays
 
     @cython.locals(promise=Promise, remote=RemoteRef)
@@ -40,6 +43,13 @@ cdef class Crossing:
     cpdef list dropped_questions(self)
     @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
     cpdef Ref _read_import(self, tuple fields, bint is_promise)
+    cpdef Ref _read_import_object(self, tuple fields)
+    cpdef Ref _read_import_promise(self, tuple fields)
+    @cython.locals(target=Ref)
+    cpdef Ref _read_export(self, tuple fields)
+    cpdef Ref _read_answer(self, tuple fields)
+    cpdef OpDeliver _read_deliver(self, tuple fields)
+    cpdef tuple _looked_at(self, str label, tuple fields)
     cpdef list introductions(self)
 
 

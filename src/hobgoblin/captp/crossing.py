@@ -23,7 +23,9 @@ from hobgoblin.messages import (
     DescHandoffGive,
     DescHandoffReceive,
     DescSigEnvelope,
+    OpDeliver,
     is_position,
+    read_deliver,
 )
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
 from hobgoblin.refs.promise import Promise
@@ -35,6 +37,9 @@ __all__ = ["Crossing", "ResolverAt"]
 
 Fields = tuple[object, ...]
 
+_ENDLESS: Final = 2**62
+"""More than there will ever be of anything: what is counted fits a machine's word."""
+
 _HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
 """What may have a value with a tag in it."""
 
@@ -43,7 +48,8 @@ _HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
 class ResolverAt(Ref):
     """One of our resolvers as a peer names it in a message: known by its position only.
 
-    It may be the target of op:deliver. It is no value, so no code but the session's ever sees it.
+    It may be the target of op:deliver. It is no value, so no code but the session's ever sees it. As a
+    message may hold one at most, a session has a single one, for the message that is being read.
     """
 
     __slots__ = ("_pos",)
@@ -66,9 +72,12 @@ class Crossing:
         "_export",
         "_introduce",
         "_limits",
+        "_most_answers",
+        "_most_imports",
         "_new_promise",
         "_octets",
         "_receiver_key",
+        "_resolver_at",
         "_sink",
         "_wake",
         "_wire",
@@ -103,6 +112,9 @@ class Crossing:
         self._receiver_key = receiver_key
         self._new_promise = new_promise
         self._limits = limits
+        self._resolver_at = ResolverAt(0)
+        self._most_answers = min(limits.answers, _ENDLESS)
+        self._most_imports = min(limits.imports, _ENDLESS)
         self._wake = wake
         self._dropped_imports: list[Tracked[Any]] = []
         self._dropped_questions: list[Tracked[Any]] = []
@@ -144,6 +156,8 @@ class Crossing:
         self.constructors.clear()
         self.constructors.update(wire.constructors)
         self.constructors.update({label: self._no_value(label) for label in operations})
+        if wire.constructors["op:deliver"] is read_deliver:
+            self.constructors["op:deliver"] = self._read_deliver
         self.constructors.update(
             {
                 "desc:import-object": self._read_import_object,
@@ -247,11 +261,13 @@ class Crossing:
 
     def new_answer(self, pos: int) -> Promise[Any]:
         """Return the promise that the peer will know by the answer position ``pos``."""
-        if pos in self.answers:
+        answers = self.answers
+        if pos in answers:
             raise ProtocolError(f"answer position {pos} is in use")
-        if len(self.answers) >= self._limits.answers:
+        if len(answers) >= self._most_answers:
             raise ProtocolError("too many answers are in use")
-        promise = self.answers[pos] = self._new_promise()
+        promise = self._new_promise()
+        answers[pos] = promise
         return promise
 
     def dropped_imports(self) -> tuple[list[int], list[int]]:
@@ -337,7 +353,7 @@ class Crossing:
             return self.bootstrap
         reference: Ref | None = self.imports.again(pos)
         if reference is None:
-            if len(self.imports) >= self._limits.imports:
+            if len(self.imports) >= self._most_imports:
                 raise ProtocolError("too many references are in use")
             if is_promise:
                 promise = self._new_promise()
@@ -359,7 +375,8 @@ class Crossing:
         if not self.exports.is_resolver(pos):
             raise ProtocolError(f"there is no export {pos}")
         self.strays += 1
-        return ResolverAt(pos)
+        self._resolver_at._pos = pos
+        return self._resolver_at
 
     def _read_answer(self, fields: Fields) -> Ref:
         pos = _position(fields)
@@ -368,22 +385,32 @@ class Crossing:
             raise ProtocolError(f"there is no answer {pos}")
         return promise
 
+    def _read_deliver(self, fields: Fields) -> OpDeliver:
+        # What `_no_value` does, where there is nothing out of the ordinary.
+        self.strays += 1
+        if self.learning or self.shaped or self.certificates:
+            fields = self._looked_at("op:deliver", fields)
+        return read_deliver(fields)
+
     def _no_value(self, label: str) -> Callable[[Fields], object]:
         construct = self._wire.constructors[label]
 
         def count(fields: Fields) -> object:
             self.strays += 1
-            if self.learning:
-                self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
-            first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
-            if self.certificates and type(first) is Promise and first in self.certificates:
-                raise ProtocolError("a certificate is no target")
-            if self.shaped:
-                self.shaped = False
-                fields = tuple([_shaped(field) for field in fields])
-            return construct(fields)
+            return construct(self._looked_at(label, fields))
 
         return count
+
+    def _looked_at(self, label: str, fields: Fields) -> Fields:
+        if self.learning:
+            self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
+        first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
+        if self.certificates and type(first) is Promise and first in self.certificates:
+            raise ProtocolError("a certificate is no target")
+        if self.shaped:
+            self.shaped = False
+            return tuple([_shaped(field) for field in fields])
+        return fields
 
     # Values that stand for instances
 
@@ -453,6 +480,8 @@ def _shaped(field: object) -> object:
 
 
 def _position(fields: Fields) -> int:
-    if len(fields) != 1 or not is_position(fields[0]):
-        raise ProtocolError("a descriptor takes one position")
-    return cast("int", fields[0])
+    if len(fields) == 1:
+        pos: Any = fields[0]
+        if is_position(pos):
+            return pos  # type: ignore[no-any-return]  # a cast would cost as much as all of this
+    raise ProtocolError("a descriptor takes one position")

@@ -10,6 +10,7 @@ from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
+cdef object HANDSHAKE, OPEN, SEVERED
 cdef object NEED_MORE, HELD
 cdef Py_ssize_t _ENDLESS
 
@@ -36,11 +37,14 @@ cdef class Session(Speaker):
     @cython.locals(question=Py_ssize_t)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
-    @cython.locals(crossing=Crossing, strays=Py_ssize_t, op=OpDeliver)
+    @cython.locals(crossing=Crossing, strays=Py_ssize_t, deliver=OpDeliver)
     cpdef _handle(self, object message)
-    @cython.locals(answer=Promise, target=Ref, promise=Promise, at=ResolverAt, resolver=Ref, event=Delivered)
+    @cython.locals(
+        crossing=Crossing, answer=Promise, target=Ref, promise=Promise, at=ResolverAt, resolver=Ref,
+        event=Delivered,
+    )
     cpdef _handle_op_deliver(self, OpDeliver op)
-    @cython.locals(promise=Promise)
+    @cython.locals(promise=Promise, answered=Answered)
     cpdef _handle_resolution(self, object pos, tuple args)
     @cython.locals(abandoned=Promise, deltas=tuple, exports=Exports, index=Py_ssize_t)
     cpdef _handle_op_gc_exports(self, OpGcExports op)

@@ -462,23 +462,25 @@ class Session(Speaker):
     # Messages
 
     def _handle(self, message: object) -> None:
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            raise ProtocolError("unknown message")
         crossing = self._crossing
-        strays, crossing.strays = crossing.strays, 0
-        if strays != 1:
-            # The one more that there may be is the target.
-            to = message.to_desc if strays == 2 and type(message) is OpDeliver else None
-            if type(to) is not ResolverAt:
-                raise ProtocolError("a message holds what is no value")
+        strays = crossing.strays
+        crossing.strays = 0
+        deliver = message if type(message) is OpDeliver else None
+        if deliver is None and type(message) not in self._handlers:
+            raise ProtocolError("unknown message")
+        # The one more that there may be is the target.
+        if strays != 1 and (strays != 2 or deliver is None or type(deliver.to_desc) is not ResolverAt):
+            raise ProtocolError("a message holds what is no value")
         if self._learning:
             self._learn(message)
         if self.state is OPEN or type(message) is OpAbort:
             if crossing.certificates:
                 for promise, certificate in crossing.introductions():
                     self._events.append(Introduced(promise, certificate))
-            handler(message)
+            if deliver is not None:
+                self._handle_op_deliver(deliver)
+            else:
+                self._handlers[type(message)](message)
         elif type(message) is OpStartSession:
             self._handle_op_start_session(message)
         else:
@@ -510,11 +512,12 @@ class Session(Speaker):
         self._events.append(Opened(self.peer_location, self.peer_key, self.session_id))
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
-        target = self._crossing.ours(op.to_desc)
-        resolver = None if op.resolve_me_desc is False else self._crossing.theirs(op.resolve_me_desc)
+        crossing = self._crossing
+        target = crossing.ours(op.to_desc)
+        resolver = None if op.resolve_me_desc is False else crossing.theirs(op.resolve_me_desc)
         answer: Promise[Any] | None = None
         if op.answer_pos is not False:
-            answer = self._crossing.new_answer(op.answer_pos)
+            answer = crossing.new_answer(op.answer_pos)
         elif resolver is not None:
             answer = self._new_promise()
         if type(target) is not ResolverAt:
@@ -523,13 +526,12 @@ class Session(Speaker):
                 promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
                 if promise._state < FULFILLED:
                     waits = self._queues.take(id(promise), self._decoder.size)  # pyright: ignore[reportUnknownArgumentType]
-            ticket = self._listeners.take()
             event = Delivered.__new__(Delivered)
             event.target = target
             event.args = op.args
             event.answer = answer
             event.resolver = resolver
-            event.ticket = ticket
+            event.ticket = self._listeners.take()
             event.waits = waits
             self._events.append(event)
             return
@@ -549,9 +551,15 @@ class Session(Speaker):
         promise = self._exports.settle(pos)
         if promise is None:
             self._ignored += 1  # the first resolution counts
+            return
+        self._awaited -= 1
+        if fulfilled:
+            answered = Answered.__new__(Answered)
+            answered.promise = promise
+            answered.value = value
+            self._events.append(answered)
         else:
-            self._awaited -= 1
-            self._events.append(Answered(promise, value) if fulfilled else Broke(promise, value))
+            self._events.append(Broke(promise, value))
 
     def _handle_op_listen(self, op: OpListen) -> None:
         target = self._crossing.ours(op.to_desc)
