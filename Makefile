@@ -1,5 +1,6 @@
 # Every target sets up .venv by itself the first time. After that, none of them needs the network.
 # To use another Python: make clean, then make test PYTHON=python3.12
+# What make bench and make bench-all are to do beside: make bench-all BENCH=--record
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -48,10 +49,10 @@ docs: .venv/.docs ## Build the documentation into build/docs; a warning is an er
 	@printf 'See build/docs/index.html\n'
 
 bench: .venv/.core ## Measure speed and memory, next to raw frames and to those peers that are installed
-	@$(VENV_PYTHON) benchmarks
+	@$(VENV_PYTHON) benchmarks $(BENCH)
 
-bench-all: .venv/.core ## Install all peers that can be, and measure everything; takes half an hour
-	@$(VENV_PYTHON) benchmarks --install --all
+bench-all: .venv/.core ## Install all peers that can be, and measure everything in both forms; takes half an hour
+	@sh tools/bench_all.sh $(VENV_PYTHON) $(BENCH)
 
 clean: ## Remove .venv, caches and build output
 	@rm -rf .venv .venv-compiled benchmarks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist

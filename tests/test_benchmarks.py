@@ -1,6 +1,7 @@
 """The benchmarks work, and what they measure is what they say. No timing is asserted here."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -181,6 +182,23 @@ def test_a_form_that_is_missing_is_named() -> None:
     assert finished.stderr == (
         "hobgoblin, compiled, asyncio: hobgoblin is not installed in its compiled form\n"
     )
+
+
+def test_without_a_compiler_the_whole_says_so_and_goes_on_with_the_interpreted_form() -> None:
+    finished = subprocess.run(
+        ["sh", "tools/bench_all.sh", sys.executable, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "CC": "no-such-compiler"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert finished.returncode == 0, finished.stderr
+    said, *usage = finished.stdout.splitlines()
+    assert said.startswith("There is no C compiler (no-such-compiler)")
+    assert said.endswith(": only the interpreted form is measured.")
+    assert usage[0].startswith("usage: ")
 
 
 def test_a_peer_that_is_not_installed_is_named_with_the_reason() -> None:
