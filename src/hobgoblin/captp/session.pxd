@@ -34,7 +34,8 @@ cdef class Session(Speaker):
     @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
-    @cython.locals(question=Py_ssize_t)
+    # A question is one object for all that keep its position.
+    @cython.locals(question=object)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, deliver=OpDeliver)

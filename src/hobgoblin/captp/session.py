@@ -316,7 +316,7 @@ class Session(Speaker):
         except SessionFull:
             self._refused += 1
             raise
-        self._next_question = question + 1
+        self._next_question += 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
@@ -348,7 +348,7 @@ class Session(Speaker):
         ask = write.untag if untag else write.get if type(selector) is str else write.index
         question = self._next_question
         self._send(ask(to, octets, question))
-        self._next_question = question + 1
+        self._next_question += 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_SELECTED, question)
 

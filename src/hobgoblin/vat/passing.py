@@ -184,7 +184,7 @@ class _Passage:
             label = self._part(value.label, ".label", depth)
             return Record(label, cast("tuple[object, ...]", self._part(value.fields, ".fields", depth)))
         if isinstance(value, Actor):
-            return reference_to(value) if "_hob_ref" in value.__dict__ else self.vat.spawn(value)
+            return reference_to(value) if value._hob_ref is not None else self.vat.spawn(value)
         if isinstance(value, FUNCTIONS):
             return self.vat.spawn(value)
         if isinstance(value, Exception):
