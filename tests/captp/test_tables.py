@@ -5,10 +5,13 @@ import gc
 import pytest
 
 from hobgoblin.captp.tables import Exports, Tracking
-from hobgoblin.refs import Promise, RemoteRef
+from hobgoblin.refs import Host, LocalHome, Promise, RemoteRef
 
 
-class Home:
+class Home(LocalHome):
+    def __init__(self):
+        super().__init__(Host(lambda: 0.0))
+
     def unheard(self, *args):
         pass
 

@@ -61,10 +61,13 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
             if _INTEGER_LEAST < arg < _INTEGER_BOUND:
                 continue
         elif kind is str:
-            if arg.isascii():
+            text = arg
+            if text.isascii():
                 continue
         elif kind is Symbol:
-            if arg.name.isascii():
+            symbol = arg
+            text = symbol.name
+            if text.isascii():
                 continue
         elif kind in _AS_IS:
             continue
