@@ -22,8 +22,6 @@ cdef class Crossing:
     cdef public Exports exports
     cdef public Tracking imports, questions
     cdef public bint learning, release_due, shaped
-    cdef Py_ssize_t _last_answer, _last_export
-    cdef bytes _last_answer_octets, _last_export_octets
     cdef public Py_ssize_t strays
 
     @cython.locals(promise=Promise, remote=RemoteRef)
@@ -31,8 +29,10 @@ cdef class Crossing:
     cpdef Ref ours(self, object target)
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef)
+    cpdef Py_ssize_t position(self, object target) except -1
+    @cython.locals(promise=Promise)
+    cpdef bint is_question(self, object target) except *
     cpdef bytes target(self, object target)
-    cpdef bytes _at_export(self, Py_ssize_t pos)
     cpdef Promise new_answer(self, object pos)
     @cython.locals(count=Py_ssize_t, deltas=list, entry=Tracked, positions=list)
     cpdef tuple dropped_imports(self)

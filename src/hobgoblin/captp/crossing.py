@@ -65,10 +65,6 @@ class Crossing:
         "_dropped_questions",
         "_export",
         "_introduce",
-        "_last_answer",
-        "_last_answer_octets",
-        "_last_export",
-        "_last_export_octets",
         "_limits",
         "_new_promise",
         "_octets",
@@ -134,9 +130,6 @@ class Crossing:
         self._wire = wire
         self._octets: Octets = wire.octets
         self._export = wire.octets.export
-        # How the last targets are written: what is sent to one is followed by more, as a rule.
-        self._last_answer = self._last_export = -1
-        self._last_answer_octets = self._last_export_octets = b""
         # A decoder reads with these very dictionaries.
         self.encoders.clear()
         self.encoders.update(wire.encoders)
@@ -228,28 +221,29 @@ class Crossing:
             return resolver
         raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
-    def target(self, target: Ref) -> bytes:
-        """Return how the peer knows ``target``, which must be behind this session."""
+    def position(self, target: Ref) -> int:
+        """Return where the peer has ``target``, which must be behind this session."""
         if type(target) is RemoteRef:
             remote = target
             if remote._sink is self._sink:
-                return self._at_export(remote._pos)
+                return remote._pos
         elif type(target) is Promise:
             promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
             if promise._route is self._sink:
-                if promise._route_kind == ROUTE_IMPORT:
-                    return self._at_export(promise._pos)
-                if promise._pos != self._last_answer:
-                    self._last_answer_octets = self._octets.answer(promise._pos)
-                    self._last_answer = promise._pos
-                return self._last_answer_octets
+                return promise._pos
         raise ValueError(f"{target!r} is not behind this session")
 
-    def _at_export(self, pos: int) -> bytes:
-        if pos != self._last_export:
-            self._last_export_octets = self._export(pos)
-            self._last_export = pos
-        return self._last_export_octets
+    def is_question(self, target: Ref) -> bool:
+        """Tell whether what is behind this session is among the answers of the peer, and not its exports."""
+        if type(target) is not Promise:
+            return False
+        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
+        return promise._route_kind != ROUTE_IMPORT
+
+    def target(self, target: Ref) -> bytes:
+        """Return how the peer knows ``target``, which must be behind this session."""
+        pos = self.position(target)
+        return self._octets.answer(pos) if self.is_question(target) else self._export(pos)
 
     def new_answer(self, pos: int) -> Promise[Any]:
         """Return the promise that the peer will know by the answer position ``pos``."""

@@ -10,7 +10,7 @@ from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
-cdef object NEED_MORE, RESOLVER, HELD
+cdef object NEED_MORE, HELD
 cdef Py_ssize_t _ENDLESS
 
 
@@ -18,7 +18,7 @@ cdef class Session(Speaker):
     cdef object __weakref__
     cdef public object state, location, proved, peer_location, peer_key, session_id
     cdef public object severed_because, abort_reason
-    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _limits, _admit, _argument_limits
+    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _admit
     cdef public object _deadline, _relays, kept
     cdef public bint _initiator
     cdef public list _events
@@ -34,7 +34,7 @@ cdef class Session(Speaker):
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
     # A question is one object for all that keep its position.
-    @cython.locals(question=object, to=bytes)
+    @cython.locals(question=object)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, op=OpDeliver)
@@ -49,6 +49,4 @@ cdef class Session(Speaker):
     cpdef _handle_op_gc_answers(self, OpGcAnswers op)
     cpdef _require_room(self, bint asks)
     cpdef _require_open(self)
-    @cython.locals(to=bytes)
-    cpdef _say(self, object target, tuple args)
     cpdef _write(self, object op)

@@ -41,7 +41,6 @@ from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
     HELD,
-    RESOLVER,
     Dialect,
 )
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SessionSevered, SyrupError
@@ -63,7 +62,7 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
-from hobgoblin.wire import ARGUMENTS, NEED_MORE, TODAY, Framing, Wire, argument_limits, common_symbol, wire_of
+from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, common_symbol, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
@@ -153,7 +152,6 @@ class Session(Speaker):
         self._settings_of = settings_of
         self._limits = limits
         self._admit = admit
-        self._argument_limits = argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
         self._most_unsent = min(_ANSWERS_SHARE * limits.outbound_bytes, _ENDLESS)
@@ -313,17 +311,11 @@ class Session(Speaker):
             if answer is None:
                 self._say(target, args)
                 return
-            to = self._crossing.target(target)
             question = self._next_question
-            resolver = self._exports.resolver(answer)
-            octets = self._encode(args, self._argument_limits, self._encode_arguments)
+            self._ask(target, args, question, answer)
         except SessionFull:
             self._refused += 1
             raise
-        if type(octets) is bytes:
-            self._send(self._deliver(to, octets, question, resolver))
-        else:
-            self._send_pieces(self._deliver(to, ARGUMENTS, question, resolver), octets)
         self._next_question += 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
@@ -351,7 +343,7 @@ class Session(Speaker):
         self._require_open()
         self._require_room(asks=True)
         to = self._crossing.target(receiver)
-        octets = self._encode(selector, self._argument_limits, self._codec.encode)
+        octets = self._encode(selector, self._argument_limits)
         write = self._octets
         ask = write.untag if untag else write.get if type(selector) is str else write.index
         question = self._next_question
@@ -651,15 +643,5 @@ class Session(Speaker):
         if self.state is SEVERED:
             raise SessionSevered("the session has ended")
 
-    def _say(self, target: Ref, args: tuple[object, ...]) -> None:
-        """Send a message that asks for no answer."""
-        to = self._crossing.target(target)
-        ignored = self._exports.resolver(None) if self.dialect.one_way is RESOLVER else 0
-        octets = self._encode(args, self._argument_limits, self._encode_arguments)
-        if type(octets) is bytes:
-            self._send(self._one_way(to, octets, ignored))
-        else:
-            self._send_pieces(self._one_way(to, ARGUMENTS, ignored), octets)
-
     def _write(self, op: object) -> None:
-        self._send(self._encode(op, self._limits, self._codec.encode))
+        self._send(self._encode(op, self._limits))
