@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.texts import argument_path
-from hobgoblin.dialects import HELD, LEARNING, PLURAL, RESOLVER, Dialect, dialect_named, learn, release_messages
+from hobgoblin.dialects import (
+    HELD,
+    LEARNING,
+    PLURAL,
+    RESOLVER,
+    Dialect,
+    dialect_named,
+    learn,
+    release_messages,
+)
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SyrupError
 from hobgoblin.messages import OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.refs.promise import Promise
