@@ -3,7 +3,8 @@ cimport cython
 cdef object _ONE
 
 
-@cython.freelist(64)
+# What it holds leads nowhere.
+@cython.no_gc
 cdef class Ticket:
     cdef object _dropped, _entry
 
