@@ -131,6 +131,10 @@ def for_cython(text: str, declarations: str) -> str:
         "    def __getattribute__(self, name): return "
         "PyObject_GenericGetAttr(self, name) if _is_attribute(name) else _method_of(self, name)\n",
     )
+    # How instances are made is declared, but Cython asks the module for it: on the empty lines above a class.
+    for how, name in re.findall(r"^(@cython\.\w+(?:\(\d+\))?)\ncdef class (\w+)", declarations, flags=re.M):
+        text = re.sub(rf"\n\n\n((?:[@#].*\n)*class {name}\b)", rf"\n{how}\n@cython.cclass\n\1", text)
+        text = re.sub("^(from __future__ import annotations)$", r"\1; import cython", text, flags=re.M)
     for name in re.findall(r"^cdef class (\w+)", declarations, flags=re.M):
         text = re.sub(rf"^class {name}\(.*\):$", _without_generic, text, flags=re.M)
         text = re.sub(rf"^@dataclass\(.*\)\n(?:#\n)*class {name}\b", _without_slots, text, flags=re.M)

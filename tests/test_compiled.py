@@ -101,3 +101,15 @@ def test_no_class_hides_what_it_has(path: Path) -> None:
         if isinstance(node, ast.ClassDef) and node.name in classes(path):
             conditions = [ast.unparse(inner.test) for inner in node.body if isinstance(inner, ast.If)]
             assert set(conditions) <= {"TYPE_CHECKING"}, node.name
+
+
+@pytest.mark.parametrize("path", DECLARED, ids=name_of)
+def test_nothing_with_a_finalizer_is_used_again(path: Path) -> None:
+    """What comes from a free list has been finalized before: Python would not call ``__del__`` again."""
+    module = ast.parse(path.with_suffix(".py").read_text(encoding="utf-8"))
+    nodes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+    text = path.read_text(encoding="utf-8")
+    for name, base in re.findall(r"^@cython\.freelist\(\d+\)\ncdef class (\w+)(\(\w+\))?", text, flags=re.M):
+        assert not base, f"{name} has a base, so it gets no free list"
+        methods = [inner.name for inner in nodes[name].body if isinstance(inner, ast.FunctionDef)]
+        assert "__del__" not in methods, name

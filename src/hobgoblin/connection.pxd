@@ -16,7 +16,6 @@ cdef int FULFILLED, BROKEN
 
 cdef class Connection(Origin):
     cdef object __weakref__
-    cdef public Vat _vat
     cdef public Inflow _inflow
     cdef public object _loop, _on_opened, _on_severed, _introducer, _tap, _next, _channel
     cdef public object _low_water, _deadline, _release_timer, _failures, keys, dialled
@@ -24,6 +23,7 @@ cdef class Connection(Origin):
     cdef public dict _watchers
     cdef public bint _delivering, _flush_due, _prompt, _paused, _carrying_out, _full
     cdef public Py_ssize_t _handoffs, _seen
+    cdef double _now
     cdef public Promise remote_bootstrap, ended
 
     cpdef data_received(self, bytes data)

@@ -144,9 +144,8 @@ class Connection(Origin):
         introducer: Introducer | None = None,
         tap: Tap | None = None,
     ) -> None:
-        self._vat = vat
         self._loop = asyncio.get_running_loop()
-        super().__init__(host_of(self._loop), limits)
+        super().__init__(vat, host_of(self._loop), limits)
         self._on_opened = on_opened
         self._on_severed = on_severed
         self._introducer = introducer
@@ -170,6 +169,7 @@ class Connection(Origin):
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = Failures(lambda: self.session, settings_of)
         self._carrying_out = False
+        self._now = 0.0  # when the events came in that are being carried out
         self._full = False
         self._watchers: dict[Watcher, None] = {}
         self.keys = KeyPair.from_seed(entropy(32))
@@ -478,8 +478,9 @@ class Connection(Origin):
         if not self._carrying_out:
             self._carrying_out = True
             try:
-                while events := self.session.events_received():
-                    for event in events:
+                while self.session._events:
+                    self._now = self._host.clock()
+                    for event in self.session.events_received():
                         self._event(event)
             finally:
                 self._carrying_out = False
@@ -516,12 +517,11 @@ class Connection(Origin):
 
     def _delivered(self, event: Delivered) -> None:
         answer = event.answer
-        ticket: object = event.ticket
+        ticket: object = event.ticket if answer is None else None
         if answer is not None:
-            answer._listen_here(report_to(self, event.resolver, event.ticket))
-            ticket = None
+            answer._report_to(report_to(self, event.resolver, event.ticket), self._now)
         message = message_to(event.target, event.args, answer, self._vat, None)
-        found = local_target(event.target)
+        found = local_target(event.target, self._vat)
         if found is not None and isinstance(found._vat, Vat):
             message.ticket = ticket
             message.target = found

@@ -8,7 +8,8 @@ cdef Py_ssize_t _LARGE
 
 cdef class Inflow:
     cdef Session _session
-    cdef object _carry_out, _channel, _ended, _host, _lost, _vats, _waiting
+    cdef object _carry_out, _channel, _ended, _host, _lost, _waiting
+    cdef set _vats
     cdef bint _eof, _gone, _whole
     cdef Py_ssize_t _fences, _most, _octets, _spent, _spent_octets
     cdef public bint is_waiting

@@ -1,6 +1,7 @@
 cimport cython
 
 
+@cython.freelist(8)
 cdef class OpDeliver:
     cdef public object to_desc, args, answer_pos, resolve_me_desc
 

@@ -17,10 +17,11 @@ from typing import Any, Final, final
 from hobgoblin.captp.session import Session
 from hobgoblin.captp.shares import Leases, Party
 from hobgoblin.loops import LoopHost
-from hobgoblin.refs import FULFILLED
+from hobgoblin.refs import FULFILLED, Home
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import LocalRef, Ref
 from hobgoblin.values import Limits
+from hobgoblin.vat.vat import Vat
 
 __all__ = ["TOO_MUCH", "Origin", "Passage", "bare", "local_target"]
 
@@ -31,13 +32,15 @@ class Origin:
     """The part of a connection that knows what its peer has of what serves all peers.
 
     Args:
-        host: the loop of the connection.
+        vat: the home of the answers to the peer.
+        host: the loop of the connection, and of that vat.
         limits: what is accepted from a peer, and therefore not exceeded with one.
     """
 
     session: Session
 
-    def __init__(self, host: LoopHost, limits: Limits) -> None:
+    def __init__(self, vat: Vat, host: LoopHost, limits: Limits) -> None:
+        self._vat = vat
         self._host = host
         self.exceeded = False
         self._party = Party()  # and not the connection itself, which nothing here is to keep
@@ -67,7 +70,7 @@ class Origin:
 
     def settled(self, resolver: Ref | None, promise: Promise[Any]) -> None:
         """A promise has settled, in any thread: `report` it."""
-        if self._host.here():
+        if promise._at is self._vat or self._host.here():
             self.report(resolver, promise)
         else:
             self._host.post(self.report, resolver, promise)
@@ -115,8 +118,11 @@ def bare(error: BaseException) -> BaseException:
     return error.with_traceback(None)
 
 
-def local_target(target: Ref) -> LocalRef | None:
-    """Return the object of this process that a message to ``target`` goes to at once, if there is one."""
+def local_target(target: Ref, vat: Home) -> LocalRef | None:
+    """Return the object of this process that a message to ``target`` goes to at once, if there is one.
+
+    ``vat`` is one of this thread: most targets that are promises are at home there.
+    """
     if type(target) is LocalRef:
         return target
     if type(target) is Promise:
@@ -126,7 +132,7 @@ def local_target(target: Ref) -> LocalRef | None:
             and type(promise._value) is LocalRef
             and promise._detour is None
             and (promise._route is None or not promise._used)
-            and promise._at.host.here()
+            and (promise._at is vat or promise._at.host.here())
         ):
             promise._heard = True
             local: LocalRef = promise._value

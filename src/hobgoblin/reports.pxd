@@ -6,7 +6,6 @@ from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
 
-@cython.freelist(64)
 cdef class Report(Reporter):
     cdef public Origin connection
     cdef public Ref resolver

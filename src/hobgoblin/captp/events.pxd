@@ -8,7 +8,7 @@ cdef class Opened:
     cdef public object peer_location, peer_key, session_id
 
 
-@cython.freelist(64)
+@cython.freelist(128)
 cdef class Delivered:
     # In the order of the fields: Cython makes the dataclass of these.
     cdef public Ref target
@@ -30,7 +30,7 @@ cdef class Introduced:
     cdef public object promise, certificate
 
 
-@cython.freelist(64)
+@cython.freelist(128)
 cdef class Answered:
     cdef public Promise promise
     cdef public object value

@@ -4,8 +4,12 @@ cdef tuple _ONE
 cdef Py_ssize_t _DROPPED
 
 
+<<<<<<< HEAD
 # What it holds are numbers: it can't be part of a cycle.
 @cython.freelist(64)
+=======
+# What it holds leads nowhere.
+>>>>>>> receive
 @cython.no_gc
 cdef class Ticket:
     cdef list _dropped

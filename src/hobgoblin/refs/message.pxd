@@ -1,7 +1,7 @@
 cimport cython
 
 
-@cython.freelist(64)
+@cython.freelist(128)
 cdef class Message:
     cdef public object answer, cause, home, site, target, ticket, waits
     cdef public tuple args

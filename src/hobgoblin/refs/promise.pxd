@@ -50,8 +50,13 @@ cdef class Promise(Ref):
     cpdef _listen(self, object listener)
     @cython.locals(root=Promise)
     cpdef _listen_here(self, object listener)
+    cpdef _report_to(self, object reporter, double now)
     cpdef _expect(self, object listener)
     cpdef _unlisten(self, object listener)
+
+
+@cython.locals(listeners=list)
+cdef bint _has_told_one(Promise promise) except -1
 
 
 @cython.locals(

@@ -474,6 +474,12 @@ class Promise(Ref, Generic[T_co]):
                 # That one may have settled just now, and this one be about to.
                 (root if root._state == PENDING else self)._expect(listener)
 
+    def _report_to(self, reporter: Reporter, now: float) -> None:
+        """Have ``reporter`` told how this promise settles, which is new: nobody else waits for it yet."""
+        self._heard = True
+        self._listeners = [reporter]
+        self._since = now
+
     def _expect(self, listener: Listener | Promise[Any]) -> None:
         """Add a listener, or a promise that follows this one; this one has not settled."""
         if self._listeners is None:
@@ -510,6 +516,18 @@ def promise_of(home: Home, site: Site | None) -> Promise[Any]:
     return promise
 
 
+def _has_told_one(promise: Promise[Any]) -> bool:
+    """Tell the only listener, or nobody, if that is all that there is to do: as it nearly always is."""
+    listeners = promise._listeners
+    if listeners is not None:
+        listener = listeners[0] if len(listeners) == 1 else promise
+        if type(listener) is Promise:
+            return False
+        promise._listeners = None
+        listener.settled(promise)
+    return True
+
+
 @final
 class Follower:
     """Settles a promise like one of another thread."""
@@ -537,7 +555,7 @@ def _settle(first: Promise[Any]) -> None:
     Iterative: neither a long chain of promises nor a long chain of pipelined calls costs stack.
     Nothing here runs user code: messages are queued, listeners only schedule.
     """
-    if first._queue is None and first._listeners is None:
+    if first._queue is None and _has_told_one(first):
         return
     settled = [first]
     for promise in settled:
