@@ -4,12 +4,7 @@ cdef tuple _ONE
 cdef Py_ssize_t _DROPPED
 
 
-<<<<<<< HEAD
-# What it holds are numbers: it can't be part of a cycle.
-@cython.freelist(64)
-=======
-# What it holds leads nowhere.
->>>>>>> receive
+# What it holds are numbers: it leads nowhere.
 @cython.no_gc
 cdef class Ticket:
     cdef list _dropped
