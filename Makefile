@@ -1,5 +1,6 @@
 # Every target sets up .venv by itself the first time. After that, none of them needs the network.
 # To use another Python: make clean, then make test PYTHON=python3.12
+# What make bench and make bench-all are to do beside: make bench-all BENCH=--record
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -20,9 +21,10 @@ demo: .venv/.core ## Watch two peers talk, message by message
 test: .venv/.test ## Run the tests; syrup, captp and vat need 95 % branch coverage
 	@status=0; $(VENV_PYTHON) tools/side_by_side.py \
 		'pytest --quiet tests/simulation --ignore=tests/simulation/test_planted_bugs.py' \
-		'pytest --quiet --cov --cov-report= $(COVERED)' \
+		'pytest --quiet --cov --cov-report= -m "not without_coverage" $(COVERED)' \
 		'pytest --quiet $(COVERED:%=--ignore=%) --ignore=tests/simulation' \
-		'pytest --quiet tests/simulation/test_planted_bugs.py' || status=1; \
+		'pytest --quiet tests/simulation/test_planted_bugs.py' \
+		'pytest --quiet -m without_coverage $(COVERED)' || status=1; \
 	for package in syrup captp vat; do \
 		printf '\nBranch coverage of %s, at least 95 %%:\n' $$package; \
 		$(VENV_PYTHON) -m coverage report --include="*/hobgoblin/$$package/*" \
@@ -47,10 +49,10 @@ docs: .venv/.docs ## Build the documentation into build/docs; a warning is an er
 	@printf 'See build/docs/index.html\n'
 
 bench: .venv/.core ## Measure speed and memory, next to raw frames and to those peers that are installed
-	@$(VENV_PYTHON) benchmarks
+	@$(VENV_PYTHON) benchmarks $(BENCH)
 
-bench-all: .venv/.core ## Install all peers that can be, and measure everything; takes half an hour
-	@$(VENV_PYTHON) benchmarks --install --all
+bench-all: .venv/.core ## Install all peers that can be, and measure everything in both forms; takes half an hour
+	@sh tools/bench_all.sh $(VENV_PYTHON) $(BENCH)
 
 clean: ## Remove .venv, caches and build output
 	@rm -rf .venv .venv-compiled benchmarks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from benchmarks import crowd, ed25519, growth, local, syrup
+from benchmarks import crowd, ed25519, growth, lasting, local, sharing, syrup
 from benchmarks.contenders import is_compiled
 from benchmarks.measures import Figures
 from benchmarks.processes import run_loop
@@ -19,6 +19,9 @@ from benchmarks.settings import Settings
 RUNS: Final[dict[str, Callable[[Settings, str], Coroutine[Any, Any, Figures]]]] = {
     "syrup": syrup.run,
     "local": local.run,
+    "pending": lasting.pending,
+    "steady": lasting.steady,
+    "sharing": sharing.run,
     "crowd": crowd.run,
     "sessions": growth.sessions,
     "exports": growth.exports,

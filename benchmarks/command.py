@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress("")
     data: dict[str, Any] = rounded(asdict(results))
     show(data)
-    print(f"Took {perf_counter() - start:.0f} s.")
+    parts = ", ".join(f"{name} {seconds:.0f}" for name, seconds in results.seconds.items())
+    print(f"Took {perf_counter() - start:.0f} s: {parts}.")
     if options.record:
         write(page.DATA, data)
         page.write()

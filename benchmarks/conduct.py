@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 
 from benchmarks import ed25519
@@ -22,10 +23,14 @@ from benchmarks.settings import Settings
 from benchmarks.tls import write_certificate
 
 ALONE_BOTH_LOOPS: Final = ("local",)
-ALONE: Final = ("syrup", *ALONE_BOTH_LOOPS, "crowd", "sessions", "exports", "actors")
-GROWTH: Final = ("crowd", "sessions", "exports", "actors")
+FEW_ROUNDS: Final = ("pending", "steady", "sharing", "crowd", "sessions", "exports", "actors")
+"""What takes long, and differs little from round to round."""
+
+ALONE: Final = ("syrup", *ALONE_BOTH_LOOPS, *FEW_ROUNDS)
 PEER_BENCHMARKS: Final = tuple(measure.benchmark.name for measure in MEASURES)
 ALL: Final = (*PEER_BENCHMARKS, MEMORY.name, *ALONE)
+
+STARTING: Final = "starting"
 
 Round = dict[str, dict[str, Figures]]
 """By benchmark and contender."""
@@ -41,6 +46,8 @@ class Results:
     skipped: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each benchmark took in all rounds, and to start processes and warm them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Conductor:
         self._tell = tell
         self._keep = keep
         self.results = Results(machine(), asdict(choice.settings))
+        self._doing = ""
+        self._since = 0.0
 
     def run(self) -> Results:
         """Measure everything, as often as the settings say."""
@@ -90,6 +99,7 @@ class Conductor:
                 self._enter(contender)
             for number in range(self._choice.settings.rounds):
                 self._round(number, present)
+                self._stop_watch()
                 self._keep(self.results)
         return self.results
 
@@ -109,6 +119,7 @@ class Conductor:
         early = number < self._choice.settings.memory_rounds
         measures = [measure for measure in MEASURES if measure.benchmark.name in wanted]
         if measures:
+            self._say(number, STARTING)
             with self._fleet(present) as fleet:
                 self.results.facts.update({"frames": fleet.frames, "running": fleet.running})
                 for measure in measures:
@@ -124,7 +135,7 @@ class Conductor:
             with self._fleet(_one_loop_each(present)) as fleet:
                 self._each(fleet, number, MEMORY.name, found, self._remember)
         for name in self._choice.benchmarks:
-            if name in ALONE and (early or name not in GROWTH):
+            if name in ALONE and (early or name not in FEW_ROUNDS):
                 self._say(number, name)
                 forms = [each for each in present if each.kind == OURS]
                 for contender in forms if name in ALONE_BOTH_LOOPS else _one_loop_each(forms):
@@ -189,7 +200,16 @@ class Conductor:
         return found
 
     def _say(self, number: int, name: str) -> None:
+        """Something begins, and what was done before has ended."""
+        self._stop_watch()
+        self._doing = name
         self._tell(f"round {number + 1} of {self._choice.settings.rounds}: {name}")
+
+    def _stop_watch(self) -> None:
+        now = perf_counter()
+        if self._doing:
+            self.results.seconds[self._doing] = self.results.seconds.get(self._doing, 0) + now - self._since
+        self._doing, self._since = "", now
 
 
 def _one_loop_each(contenders: Sequence[Contender]) -> list[Contender]:

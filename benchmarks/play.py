@@ -182,7 +182,7 @@ def percentiles(took: list[float]) -> dict[str, float]:
     return {"p50": took[len(took) // 2], "p99": took[len(took) * 99 // 100]}
 
 
-async def answer_requests(player: Player) -> None:
+async def answer_requests(player: object) -> None:
     """Do what comes in, until nothing does."""
     say_ready()
     while line := await asyncio.to_thread(sys.stdin.readline):

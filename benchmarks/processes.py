@@ -40,12 +40,18 @@ class Worker:
     """A process of ours. Stop it, or it stays."""
 
     def __init__(
-        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path = ROOT
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: Path = ROOT,
+        inherited: Sequence[int] = (),
     ) -> None:
         self._process = subprocess.Popen(
             command,
             cwd=folder,
             env={**os.environ, **(environment or {})},
+            pass_fds=inherited,
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -79,12 +85,25 @@ class Worker:
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Have it do something; return what it says of that."""
+        self._tell(request)
+        return self._answer()
+
+    @staticmethod
+    def ask_all(workers: Sequence[Worker], request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Have all of them do something at the same time."""
+        for worker in workers:
+            worker._tell(request)
+        return [worker._answer() for worker in workers]
+
+    def _tell(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._failed("") from None
+
+    def _answer(self) -> dict[str, Any]:
         line = self._read_line()
         if not line.startswith("{"):
             raise self._failed(line)

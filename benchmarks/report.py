@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks import crowd, growth, local, syrup
+from benchmarks import crowd, growth, lasting, local, sharing, syrup
 from benchmarks.contenders import FLOOR, OURS
 from benchmarks.measures import MEASURES, MEMORY, Benchmark, Row
 from benchmarks.settings import Settings
@@ -45,8 +45,11 @@ def benchmarks_of(data: Data) -> list[Benchmark]:
     every = [
         *(measure.benchmark for measure in MEASURES),
         MEMORY,
+        lasting.PENDING,
+        lasting.STEADY,
         syrup.BENCHMARK,
         local.BENCHMARK,
+        sharing.BENCHMARK,
         crowd.BENCHMARK,
         *growth.benchmarks(Settings.of(data["settings"])),
     ]

@@ -61,6 +61,9 @@ class Settings:
     actors: int
     """Vats, and actors in all of them together, in one process."""
 
+    lasting_calls: int = 100_000
+    """Calls over one session, to see what is left of them."""
+
     @classmethod
     def of(cls, written: Mapping[str, Any]) -> Settings:
         """What was written down as JSON, which knows no tuples."""
@@ -96,6 +99,7 @@ SHORT: Final = Settings(
     sizes=(100, 1_000, 10_000),
     vats=1_000,
     actors=50_000,
+    lasting_calls=20_000,
 )
 SMOKE: Final = Settings(
     rounds=1,
@@ -111,4 +115,5 @@ SMOKE: Final = Settings(
     sizes=(10, 30),
     vats=5,
     actors=50,
+    lasting_calls=400,
 )

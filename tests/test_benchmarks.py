@@ -1,6 +1,7 @@
 """The benchmarks work, and what they measure is what they say. No timing is asserted here."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import page, plot, report
-from benchmarks.conduct import ALL
+from benchmarks.conduct import ALL, STARTING
 from benchmarks.contenders import FLOOR, OURS, PEER, Contender, copy_source, is_compiled, others, ours
 from benchmarks.fleet import fleet_of
 from benchmarks.measures import MEASURES
@@ -70,6 +71,33 @@ def test_ours_and_the_floors_have_every_figure(smoke: tuple[str, dict[str, Any]]
             assert figures[INTERPRETED][row.key] > 0
     for name in ALL:
         assert found[name][INTERPRETED]
+
+
+def test_what_is_measured_of_ours_alone_has_every_figure(smoke: tuple[str, dict[str, Any]]) -> None:
+    _, results = smoke
+    (found,) = results["rounds"]
+    for benchmark in report.benchmarks_of(results):
+        figures = found[benchmark.name][INTERPRETED]
+        others = {row.key for row in benchmark.rows} - set(figures)
+        assert not others or benchmark.name == "syrup"  # msgpack is not needed
+
+
+def test_it_is_told_how_long_each_benchmark_took(smoke: tuple[str, dict[str, Any]]) -> None:
+    table, results = smoke
+    assert set(results["seconds"]) == {STARTING, *ALL}
+    (last,) = [line for line in table.splitlines() if line.startswith("Took ")]
+    assert all(f"{name} " in last for name in ALL)
+
+
+def test_sessions_are_served_by_all_processes_that_share_a_socket(
+    smoke: tuple[str, dict[str, Any]],
+) -> None:
+    _, results = smoke
+    (found,) = results["rounds"]
+    figures = found["sharing"][INTERPRETED]
+    assert figures["busiest@1"] == 100
+    assert 50 <= figures["busiest@2"] <= 100
+    assert 0 < figures["server_cpu@2"] < figures["cpu@2"]
 
 
 def test_everybody_is_measured_or_skipped_with_a_reason(smoke: tuple[str, dict[str, Any]]) -> None:
@@ -154,6 +182,23 @@ def test_a_form_that_is_missing_is_named() -> None:
     assert finished.stderr == (
         "hobgoblin, compiled, asyncio: hobgoblin is not installed in its compiled form\n"
     )
+
+
+def test_without_a_compiler_the_whole_says_so_and_goes_on_with_the_interpreted_form() -> None:
+    finished = subprocess.run(
+        ["sh", "tools/bench_all.sh", sys.executable, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "CC": "no-such-compiler"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert finished.returncode == 0, finished.stderr
+    said, *usage = finished.stdout.splitlines()
+    assert said.startswith("There is no C compiler (no-such-compiler)")
+    assert said.endswith(": only the interpreted form is measured.")
+    assert usage[0].startswith("usage: ")
 
 
 def test_a_peer_that_is_not_installed_is_named_with_the_reason() -> None:

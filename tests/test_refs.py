@@ -630,6 +630,7 @@ class TestSettling:
 
         in_vat(main)
 
+    @pytest.mark.without_coverage
     @pytest.mark.parametrize("backwards", [False, True])
     def test_a_chain_of_100_000_promises_settles(self, backwards: bool) -> None:
         async def main(vat: Vat) -> None:
@@ -646,6 +647,7 @@ class TestSettling:
 
         in_vat(main)
 
+    @pytest.mark.without_coverage
     @pytest.mark.parametrize("how", ["break", "data"])
     def test_100_000_calls_pipelined_one_on_another_break(self, how: str) -> None:
         async def main(vat: Vat) -> None:

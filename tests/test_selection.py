@@ -453,6 +453,7 @@ class TestGarbage:
         run(main)
 
 
+@pytest.mark.without_coverage
 def test_t34_ten_thousand_parts_of_parts() -> None:
     async def main() -> None:
         async with peers("server", "client") as (server, client):

@@ -5,6 +5,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hobgoblin import Actor, Peer, PeerLocator, PeerSettings, Symbol, method, ne
 from hobgoblin.captp.handshake import hello
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, KeyPair, PublicKey
 from hobgoblin.dialects import DRAFT, OneWay
-from hobgoblin.errors import ProtocolError
+from hobgoblin.errors import ProtocolError, SyrupError
 from hobgoblin.locators import my_location
 from hobgoblin.messages import (
     DescAnswer,
@@ -24,13 +25,25 @@ from hobgoblin.messages import (
     DescImportObject,
     DescImportPromise,
     DescSigEnvelope,
+    OpDeliver,
     OpGcExports,
     OpListen,
     OpStartSession,
 )
 from hobgoblin.syrup import decode, encode
-from hobgoblin.values import NULL
-from hobgoblin.wire import APRIL_2026, SYRUP, TODAY, WIRES, Octets, Wire, octets_by, wire_of
+from hobgoblin.values import DEFAULT_LIMITS, NULL
+from hobgoblin.wire import (
+    APRIL_2026,
+    SYRUP,
+    TODAY,
+    WIRES,
+    CallWriter,
+    Framing,
+    Octets,
+    Wire,
+    octets_by,
+    wire_of,
+)
 
 VECTORS = {
     name: bytes.fromhex(octets)
@@ -64,18 +77,28 @@ def test_captp_holds_no_syrup_of_its_own() -> None:
                 assert node.value == b"", path
 
 
+ARGUMENTS = (Symbol("add"), -20, 22, 0.5, None, "ü" * 80, {"b": [True], "a": b"x" * 70}, NULL)
+
 EXAMPLES: dict[str, Callable[[Octets], bytes]] = {
     "import_object": lambda octets: octets.import_object(7),
     "import_promise": lambda octets: octets.import_promise(0),
     "export": lambda octets: octets.export(2**53 - 1),
     "answer": lambda octets: octets.answer(12),
-    "deliver": lambda octets: octets.deliver(b"<11'desc:export0+>", b"[1+]", 3, 5),
     "listen": lambda octets: octets.listen(b"<11'desc:export8+>", 9),
     "get": lambda octets: octets.get(b"<11'desc:answer3+>", b'4"name', 4),
     "index": lambda octets: octets.index(b"<11'desc:answer3+>", b"0+", 4),
     "untag": lambda octets: octets.untag(b"<11'desc:answer3+>", b'7"decimal', 4),
+    "gc_exports": lambda octets: octets.gc_exports([1, 2**53 - 1], [3, 1]),
+    "gc_answers": lambda octets: octets.gc_answers([0, 12, 345]),
+    "gc_answers, one": lambda octets: octets.gc_answers([7]),
+}
+
+CALLS: dict[str, Callable[[CallWriter, Framing, bool], object]] = {
+    "deliver": lambda calls, framing, to_answer: calls.deliver(framing, to_answer, 0, ARGUMENTS, 3, 5),
     **{
-        f"one_way {way.name}": lambda octets, way=way: octets.one_way[way](b"<11'desc:export5+>", b"[]", 2)
+        f"one_way {way.name}": lambda calls, framing, to_answer, way=way: calls.one_way(
+            framing, to_answer, 2**53 - 1, ARGUMENTS, way, 12
+        )
         for way in OneWay
     },
 }
@@ -88,9 +111,50 @@ def test_what_is_written_by_hand_is_what_the_tables_say(wire: Wire, example: str
     assert EXAMPLES[example](wire.octets) == EXAMPLES[example](by_tables)
 
 
+@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
+@pytest.mark.parametrize("framing", [Framing.RAW, Framing.PREFIXED, Framing.MESSAGE])
+@pytest.mark.parametrize("to_answer", [False, True])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_that_is_written_by_hand_is_what_the_tables_say(
+    wire: Wire, framing: Framing, to_answer: bool, call: str
+) -> None:
+    by_tables = octets_by(wire.codec, wire.schema.encoders)
+    by_hand, right = [
+        CALLS[call](octets.calls(wire.encoders, DEFAULT_LIMITS, True, False), framing, to_answer)
+        for octets in (wire.octets, by_tables)
+    ]
+    assert by_hand == right
+
+
+@pytest.mark.parametrize("size", [0, 3, 60, 61, 4000, 4090, 4096, 5000, 100_000])
+def test_a_call_of_any_size_is_framed_alike_whole_and_in_pieces(size: int) -> None:
+    args = (Symbol("put"), b"x" * size, list(range(size // 10)), "y" * size)
+    calls = [TODAY.octets.calls(TODAY.encoders, DEFAULT_LIMITS, True, cuts) for cuts in (False, True)]
+    whole, pieces = [each.deliver(Framing.PREFIXED, False, 1, args, 3, 5) for each in calls]
+    assert whole == (pieces if isinstance(pieces, bytes) else b"".join(pieces))
+    message = encode(OpDeliver(DescExport(1), args, 3, DescImportObject(5)), encoders=TODAY.encoders)
+    assert whole == b"%d:%b" % (len(message), message)
+
+
+def test_the_limits_of_a_call_are_those_of_its_arguments() -> None:
+    for size in range(200, 400):
+        limits = replace(DEFAULT_LIMITS, message_bytes=size)
+        args = ("x" * 150, [1] * 20)
+        fits = len(encode(args)) <= size - 160
+        for octets in (TODAY.octets, octets_by(SYRUP, TODAY.encoders)):
+            calls = octets.calls(TODAY.encoders, limits, True, True)
+            if fits:
+                assert calls.deliver(Framing.RAW, False, 1, args, 3, 5)
+                assert calls.one_way(Framing.PREFIXED, False, 1, args, OneWay.DELIVER, 5)
+            else:
+                with pytest.raises(SyrupError, match=f"larger than the limit of {size - 160} octets"):
+                    calls.deliver(Framing.PREFIXED, False, 1, args, 3, 5)
+
+
 def test_the_short_ways_to_write_are_those_of_the_examples() -> None:
-    args = encode((Symbol("fetch"), b"swissnum"))
-    assert TODAY.octets.deliver(write(TODAY, DescExport(0)), args, 3, 5) == VECTORS["op:deliver fetch"]
+    calls = TODAY.octets.calls(TODAY.encoders, DEFAULT_LIMITS, True, False)
+    args = (Symbol("fetch"), b"swissnum")
+    assert calls.deliver(Framing.RAW, False, 0, args, 3, 5) == VECTORS["op:deliver fetch"]
     assert TODAY.octets.listen(write(TODAY, DescExport(8)), 9) == VECTORS["op:listen 3-field"]
 
 

@@ -10,13 +10,7 @@ cd "$(dirname "$0")/.."
 
 python=$1
 shift
-wheel=$(ls -t dist/hobgoblin-*.whl | head -n 1)
-[ -e .venv-compiled/bin/python ] || "$python" -m venv .venv-compiled
-.venv-compiled/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$wheel"
-.venv-compiled/bin/python -m pip install --quiet --disable-pip-version-check "$wheel[test,uvloop]"
-# Not from src, which lies in the same directory as the tests: the wheel's modules are the ones to be tested.
-.venv-compiled/bin/python -c 'import hobgoblin, sys
-sys.exit(None if hobgoblin.__compiled__ else f"the tests would run on {hobgoblin.__file__}, which is not compiled")'
+sh tools/venv_compiled.sh "$python" test,uvloop
 [ $# = 0 ] || exec .venv-compiled/bin/python -m pytest --quiet "$@"
 inner='tests/captp tests/syrup tests/vat'
 ignored=

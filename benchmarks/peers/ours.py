@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -13,10 +14,10 @@ from benchmarks.contenders import is_compiled
 from benchmarks.frames import ANSWER, CALL, FrameTap
 from benchmarks.processes import say_ready
 from benchmarks.settings import CHAIN, STRING_OCTETS
-from hobgoblin import Actor, Limits, Peer, method, netlayers, spawn
+from hobgoblin import Actor, Limits, Peer, method, netlayers, new_promise, spawn
 
 MOST: Final = 2_000_000
-LIMITS: Final = Limits(imports=MOST, exports=MOST, answers=MOST)
+LIMITS: Final = Limits(imports=MOST, exports=MOST, answers=MOST, listeners=MOST)
 """The usual ones end before a million of references."""
 
 
@@ -68,6 +69,22 @@ class Bench(Actor):
     @method
     def mint_many(self, count: int) -> list[Item]:
         return [spawn(Item) for _ in range(count)]
+
+    @method
+    def toil(self) -> int:
+        """Work for some tenths of a millisecond, as a method that does something would."""
+        return sum(range(20_000))
+
+    @method
+    def wait(self) -> Any:
+        """Answer never."""
+        return new_promise()[0]
+
+    @method
+    def blocks(self) -> int:
+        """How many blocks of memory Python has allocated here and holds."""
+        gc.collect()
+        return sys.getallocatedblocks()
 
     @method
     def live(self) -> int:
@@ -122,11 +139,11 @@ def through(uri: str, path: str) -> str:
 
 def serve(path: str, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
     """Serve at ``path``; asked for anything, tell the tables of all sessions, and what runs."""
-    run(_serve(path))
+    run(serve_on(netlayers.Unix(path, max_channels=20_000)))
 
 
-async def _serve(path: str) -> None:
-    netlayer = netlayers.Unix(path, max_channels=20_000)
+async def serve_on(netlayer: netlayers.Unix, swiss: bytes | None = None) -> None:
+    """Do so on a netlayer, at a swiss number of your choice."""
     async with Peer(netlayer, name="server", limits=LIMITS) as peer:
         loop = asyncio.get_running_loop()
         over = loop.create_future()
@@ -143,7 +160,7 @@ async def _serve(path: str) -> None:
                 print(json.dumps({"tables": _tables(peer), **what_runs()}), flush=True)
 
         loop.add_reader(sys.stdin.fileno(), asked)
-        say_ready(peer.publish(peer.spawn(Bench, live)))
+        say_ready(peer.publish(peer.spawn(Bench, live), swiss=swiss))
         await over
 
 

@@ -21,7 +21,8 @@ def hear(text: str) -> None:
 
 
 async def main(uri: str) -> None:
-    async with Peer(netlayers.Unix()) as peer, console() as lines:
+    async with Peer(netlayers.Unix()) as peer:
+        lines = console()
         membership = await peer.enliven(uri, Membership)
 
         def gone(error: Exception) -> None:
@@ -44,3 +45,5 @@ try:
     asyncio.run(main(parser.parse_args().uri))
 except hob.HobgoblinError as error:
     sys.exit(str(error))
+except KeyboardInterrupt:
+    pass

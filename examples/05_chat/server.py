@@ -2,10 +2,11 @@
 
 python server.py
 
-Type `invite NAME` to get the URI of a membership, and `remove NAME` to revoke it. Ctrl-D ends it.
+Type `invite NAME` to get the URI of a membership, and `remove NAME` to revoke it. Ctrl-D or Ctrl-C ends it.
 """
 
 import asyncio
+from contextlib import suppress
 
 from console import console
 from room import Membership, Room
@@ -14,11 +15,11 @@ from hobgoblin import Peer, netlayers
 
 
 async def main() -> None:
-    async with Peer(netlayers.Unix("chat.sock")) as peer, console() as lines:
+    async with Peer(netlayers.Unix("chat.sock")) as peer:
         room = peer.spawn(Room)
         memberships: dict[str, str] = {}
         print("the room is open", flush=True)
-        async for line in lines:
+        async for line in console():
             match line.decode().split():
                 case ["invite", name] if name not in memberships:
                     membership = peer.spawn(Membership, room, name)
@@ -32,4 +33,5 @@ async def main() -> None:
                     print("invite NAME, or remove NAME", flush=True)
 
 
-asyncio.run(main())
+with suppress(KeyboardInterrupt):
+    asyncio.run(main())

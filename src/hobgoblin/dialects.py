@@ -29,6 +29,7 @@ __all__ = [
     "DRAFT",
     "HELD",
     "LEARNING",
+    "PLURAL",
     "RESOLVER",
     "Dialect",
     "OneWay",
@@ -67,6 +68,7 @@ class Dialect:
 
 
 HELD: Final = Releases.HELD
+PLURAL: Final = Releases.PLURAL
 RESOLVER: Final = OneWay.RESOLVER
 DRAFT: Final = Dialect("D", OneWay.DELIVER, Releases.PLURAL)
 LEARNING: Final = Dialect("unknown", OneWay.RESOLVER, Releases.HELD)

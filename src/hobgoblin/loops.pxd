@@ -1,30 +1,46 @@
 cimport cython
 
 from hobgoblin.refs.promise cimport Promise
+from hobgoblin.vat.contracts cimport VatHost
 from hobgoblin.vat.stretches cimport Stretches
 from hobgoblin.vat.vat cimport Vat
 
-cdef object Shaped, get_ident, _running_home, _current_task
+
+cdef extern from "pythread.h":
+    cpdef size_t get_ident "PyThread_get_thread_ident"()
+
+
+cdef object Shaped, _NOTHING, _running_home, _current_task
+cdef bint _EAGER
 cdef int BROKEN, FULFILLED
 
 
-cdef class LoopHost:
+cdef class LoopHost(VatHost):
     cdef object __weakref__
-    cdef public object _loop, _ident, _vats, clock, _end
+    cdef public object _loop, _vats, _end
+    cdef public size_t _ident
     cdef public bint _eager, _forked, _buried, _posted, _running
     cdef public list _woken
 
-    cpdef bint here(self) except *
+    cpdef bint here(self) except -1
     cpdef post_in(self, object context, object callback)
     cpdef _run_posted(self)
     @cython.locals(done=Py_ssize_t, woken=list)
     cpdef run_woken(self)
-    @cython.locals(stretches=Stretches)
-    cpdef bint _in_a_stretch(self, object home) except *
+    cpdef object wait(self, object promise)
 
 
 cdef class _Waiter:
-    cdef public object future, ident, loop
+    cdef public object future, loop
+    cdef public size_t ident
 
     cpdef settled(self, Promise promise)
     cpdef _wake(self)
+
+
+cdef object _first_yield(LoopHost host, Promise promise)
+@cython.locals(vat=Vat, stretches=Stretches)
+cdef bint _in_a_stretch(LoopHost host, object home) except -1
+@cython.locals(waiter=_Waiter)
+cdef _Waiter _waiter_for(LoopHost host, Promise promise)
+cdef object _outcome(Promise promise)

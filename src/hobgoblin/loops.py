@@ -24,6 +24,7 @@ from hobgoblin.forking import FORKED, keep, let_go, tell_at_fork
 from hobgoblin.refs import BROKEN, FULFILLED, PENDING, Home, current_home
 from hobgoblin.refs.promise import Promise
 from hobgoblin.values import Shaped
+from hobgoblin.vat.contracts import VatHost
 from hobgoblin.vat.shapes import revived_result
 from hobgoblin.vat.vat import Vat
 
@@ -34,19 +35,21 @@ logger = logging.getLogger("hobgoblin.loops")
 _running_home: Final = current_home.get
 _current_task: Final = asyncio.current_task
 
-_EAGER = sys.version_info >= (3, 12)
+_EAGER: Final = sys.version_info >= (3, 12)
+
+_NOTHING: Final = object()
 
 
 @final
-class LoopHost:
+class LoopHost(VatHost):
     """An asyncio event loop and its thread, as the host of vats."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A loop may bring a clock of its own and want its tasks the old way, as a simulated one does.
+        super().__init__(getattr(loop, "clock", perf_counter))
         self._loop = loop
         self._ident = get_ident()
         self._vats: WeakKeyDictionary[Vat, None] = WeakKeyDictionary()
-        # A loop may bring a clock of its own and want its tasks the old way, as a simulated one does.
-        self.clock: Callable[[], float] = getattr(loop, "clock", perf_counter)
         self._eager = _EAGER and getattr(loop, "eager_tasks", True)
         self._forked = False
         self._buried = False
@@ -167,45 +170,77 @@ class LoopHost:
                 logger.exception("%r was not left in order by the fork", vat)
 
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
-        """Wait in the loop that is running, which need not be the promise's own.
+        return _waiting(self, promise)
 
-        In a method of an actor the wait always gives up control once, also when the promise has
-        settled: whatever is awaited, a turn ends there.
-        """
-        here = self.here()
-        promise._heard = True
-        home = _running_home()
-        if here and home is not None and self._in_a_stretch(home):
-            # The stretch ends, and looks whether the promise has settled before it goes by the loop.
-            yield promise
-        elif here and promise._state >= FULFILLED and home is not None:
-            yield
-        if not here or promise._state < FULFILLED:
-            loop = asyncio.get_running_loop()
-            waiter = _Waiter(loop)
-            promise._listen(waiter)
-            try:
-                yield from waiter.future
-            except BaseException:
-                # Cancelled, or the awaiting coroutine is being closed, perhaps by the collector.
-                if self.here():
-                    promise._unlisten(waiter)
-                else:
-                    self.post(promise._unlisten, waiter)
-                raise
-        if promise._state == BROKEN:
-            # Not with the frames of those who have awaited it before.
-            raise promise._value.with_traceback(promise._trace)
-        value = promise._value
-        return revived_result(value) if type(value) is Shaped else value
 
-    def _in_a_stretch(self, home: Home) -> bool:
-        """Tell whether the caller runs in the very task of an asynchronous method of ``home``.
+def _waiting(host: LoopHost, promise: Promise[Any]) -> Generator[Any, None, Any]:
+    """Wait in the loop that is running, which need not be the promise's own."""
+    first = _first_yield(host, promise)
+    if first is not _NOTHING:
+        yield first
+    waiter = _waiter_for(host, promise)
+    if waiter is not None:
+        try:
+            yield from waiter.future
+        except BaseException:
+            # Cancelled, or the awaiting coroutine is being closed, perhaps by the collector.
+            if host.here():
+                promise._unlisten(waiter)
+            else:
+                host.post(promise._unlisten, waiter)
+            raise
+    value = _outcome(promise)
+    if value is _NOTHING:
+        # Not with the frames of those who have awaited it before.
+        raise promise._value.with_traceback(promise._trace)
+    return value
 
-        Not in one that the method has started, whose first steps an eager loop runs within the same turn.
-        """
-        stretches = home._stepping if isinstance(home, Vat) else None
-        return stretches is not None and stretches._task is _current_task(self._loop)
+
+def _first_yield(host: LoopHost, promise: Promise[Any]) -> object:
+    """Return what a wait yields before it looks whether the promise has settled, if anything.
+
+    In a method of an actor the wait always gives up control once, also when the promise has
+    settled: whatever is awaited, a turn ends there.
+    """
+    promise._heard = True
+    home = _running_home()
+    if home is None or not host.here():
+        return _NOTHING
+    if _in_a_stretch(host, home):
+        # The stretch ends, and looks whether the promise has settled before it goes by the loop.
+        return promise
+    return None if promise._state >= FULFILLED else _NOTHING
+
+
+def _in_a_stretch(host: LoopHost, home: Home) -> bool:
+    """Tell whether the caller runs in the very task of an asynchronous method of ``home``.
+
+    Not in one that the method has started, whose first steps an eager loop runs within the same turn.
+    """
+    if not isinstance(home, Vat):
+        return False
+    vat = home
+    stretches = vat._stepping
+    if stretches is None or stretches._task is None:
+        return False
+    return not _EAGER or stretches._task is _current_task(host._loop)
+
+
+def _waiter_for(host: LoopHost, promise: Promise[Any]) -> _Waiter | None:
+    """Return what wakes the task that runs when ``promise`` settles; ``None`` if it has."""
+    if host.here() and promise._state >= FULFILLED:
+        return None
+    waiter = _Waiter(asyncio.get_running_loop())
+    promise._listen(waiter)
+    return waiter
+
+
+def _outcome(promise: Promise[Any]) -> object:
+    """Return what a settled promise gives to those who await it; nothing if it is broken."""
+    if promise._state == BROKEN:
+        return _NOTHING
+    value = promise._value
+    return revived_result(value) if type(value) is Shaped else value
 
 
 class _NoLoop:

@@ -23,11 +23,11 @@ cdef class OpUntag:
 
 
 cdef class OpGcExports:
-    cdef public object export_positions, wire_deltas
+    cdef public tuple export_positions, wire_deltas
 
 
 cdef class OpGcAnswers:
-    cdef public object answer_positions
+    cdef public tuple answer_positions
 
 
 cdef class DescImportObject:

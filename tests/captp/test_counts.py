@@ -125,6 +125,7 @@ def test_many_releases_are_cut_into_messages_that_every_peer_can_read(make_pair)
     pair.assert_clean()
 
 
+@pytest.mark.without_coverage
 def test_ten_thousand_questions_are_given_up(make_pair):
     pair = make_pair()
     pair.a.checks = pair.b.checks = False  # they are for the end: each takes as long as the tables

@@ -202,6 +202,7 @@ def test_t5_nesting_up_to_the_limit_is_fine(stranger):
     peer.assert_aborted(deliver(b"[" * 19 + b"]" * 19))
 
 
+@pytest.mark.without_coverage
 def test_t6_huge_lists_end_the_session(stranger):
     for filling in (b"t", b"[]", b"<4'void>"):
         stranger().assert_aborted(b"<10'op:deliver<11'desc:export0+>[" + filling * 300_000)

@@ -154,6 +154,7 @@ def chain(count):
     return b"".join(b"<10'op:deliver<11'desc:answer%d+>[]%d+f>" % (n, n + 1) for n in range(count))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("end", [to_an_object, to_a_break, None])
 def test_t34_a_chain_of_a_hundred_thousand_promises_costs_no_stack(busy, end):
     peer = busy(queued_messages=MANY, listeners=MANY + 1)
@@ -172,6 +173,7 @@ def test_t34_a_chain_of_a_hundred_thousand_promises_costs_no_stack(busy, end):
     assert peer.session.stats().listeners == 0
 
 
+@pytest.mark.without_coverage
 def test_t34_a_chain_is_cut_at_the_limit_of_the_session(busy):
     peer = busy()
     peer.bob.checks = False

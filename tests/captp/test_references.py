@@ -6,7 +6,7 @@ import pytest
 
 from hobgoblin.captp import FULFILL
 from hobgoblin.errors import NotPassable, RemoteError
-from hobgoblin.refs import LocalRef, Promise, RemoteRef
+from hobgoblin.refs import Host, LocalHome, LocalRef, Promise, RemoteRef
 from hobgoblin.values import ErrorValue, Limits, Record, Symbol, Tagged
 
 
@@ -159,14 +159,11 @@ def test_a_promise_that_has_become_data_stays_a_promise(pair, seen, result):
 
 
 def test_a_promise_of_another_thread_is_a_promise_of_ours(pair, seen):
-    class Elsewhere:
+    class Elsewhere(Host):
         def here(self):
             return False
 
-    class Home:
-        host = Elsewhere()
-
-    promise = Promise(Home())
+    promise = Promise(LocalHome(Elsewhere(lambda: 0.0)))
     assert b"desc:import-promise1+" in tell(pair, promise)
 
 

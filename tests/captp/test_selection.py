@@ -333,6 +333,7 @@ class TestGarbage:
         asking.assert_clean()
 
 
+@pytest.mark.without_coverage
 def test_t34_a_chain_of_selections_settles(pair, result):
     first = Promise(pair.a)
     part = first

@@ -5,10 +5,13 @@ import gc
 import pytest
 
 from hobgoblin.captp.tables import Exports, Tracking
-from hobgoblin.refs import Promise, RemoteRef
+from hobgoblin.refs import Host, LocalHome, Promise, RemoteRef
 
 
-class Home:
+class Home(LocalHome):
+    def __init__(self):
+        super().__init__(Host(lambda: 0.0))
+
     def unheard(self, *args):
         pass
 
@@ -64,23 +67,54 @@ def test_release(exports):
     exports.commit()
     assert exports.release(1, 2) is None
     assert exports.get(1).sent == 1
-    gone = exports.release(1, 5)
-    assert gone.target is target
+    assert exports.ignored == 0
+    assert exports.release(1, 5) is None
+    assert exports.get(1) is None
     assert exports.release(1, 1) is None
     assert exports.release(0, 1) is None
+    assert exports.ignored == 3
     assert len(exports) == 1
     exports.check()
+
+
+def test_a_resolver_settles_once(exports):
+    promise = Promise(Home())
+    first, second, third = exports.resolver(promise), exports.resolver(promise), exports.resolver(None)
+    exports.commit()
+    exports.check()
+    assert (exports.get(first).settles, exports.get(first).sent) == (promise, 1)
+    assert [exports.settle(first), exports.settle(first)] == [promise, None]
+    assert [exports.release(pos, 1) for pos in (first, second, third)] == [None, promise, None]
+    assert exports.release(exports.resolver(promise), 2) is promise
+    exports.commit()
+    assert (len(exports), exports.ignored) == (1, 1)
+    exports.check()
+
+
+def test_what_was_given_back_in_part_can_be_sent_again(exports):
+    target = ref()
+    for _ in range(3):
+        exports.describe(target)
+    exports.commit()
+    exports.release(1, 2)
+    exports.check()
+    exports.describe(target)
+    exports.commit()
+    assert exports.get(1).sent == 2
+    exports.release(1, 1)
+    exports.check()
+    assert exports.get(1).sent == 1
 
 
 def test_check_finds_what_is_wrong(exports):
     exports.describe(ref())
     exports.commit()
-    entry = exports.get(1)
-    entry.sent = 0
+    exports._counts[1] = 0
     with pytest.raises(AssertionError, match="count 0"):
         exports.check()
-    entry.sent = 1
-    entry.target = ref()
+    exports._counts.clear()
+    exports.check()
+    exports._targets[1] = ref()
     with pytest.raises((AssertionError, KeyError)):
         exports.check()
 
@@ -90,14 +124,15 @@ def test_a_reference_is_tracked_as_long_as_it_is_held():
     table = Tracking(dropped.append)
     held = ref()
     table.add(4, held)
-    table.received(4)
-    table.received(4)
+    assert table.again(4) is held
+    assert table.again(5) is None
     assert table.get(4) is held
     assert table.get(5) is None
     assert table.living() == [held]
     del held
     gc.collect()
     assert table.get(4) is None
+    assert table.again(4) is None
     assert len(table) == 1
     assert table.rows() == [(4, None, 2)]
     assert table.forget(dropped.pop()) == 2
@@ -109,10 +144,8 @@ def test_a_reference_that_comes_again_takes_the_count_over():
     dropped = []
     table = Tracking(dropped.append)
     table.add(4, ref())
-    table.received(4)
     again = ref()
     table.add(4, again)
-    table.received(4)
     assert table.forget(dropped.pop()) == 0
     assert table.rows() == [(4, again, 2)]
     with pytest.raises(AssertionError):

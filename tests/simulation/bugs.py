@@ -65,18 +65,17 @@ def siege_bug(function: Callable[[Plant], None]) -> Callable[[Plant], None]:
 def a_reception_is_not_counted(plant: Plant) -> None:
     """What has been received once already is not counted when it is received again."""
 
-    def received(self: Any, pos: int) -> None:
-        self._by_pos[pos].count = 1
-
-    plant(Tracking, "received", received)
+    plant(Tracking, "again", Tracking.get)
 
 
 @bug
 def a_release_takes_all(plant: Plant) -> None:
     """The guard of the classic race is gone: a release drops what is on its way once more."""
+    original = Exports.release
 
     def release(self: Any, pos: int, delta: int) -> Any:
-        return None if pos == 0 or pos not in self._by_pos else self._remove(pos)
+        entry = self.get(pos)
+        return original(self, pos, delta if entry is None else max(delta, entry.sent))
 
     plant(Exports, "release", release)
 
@@ -87,7 +86,7 @@ def a_release_takes_one_too_many(plant: Plant) -> None:
     original = Exports.release
 
     def release(self: Any, pos: int, delta: int) -> Any:
-        entry = self._by_pos.get(pos)
+        entry = self.get(pos)
         return original(self, pos, delta + 1 if entry is not None and entry.sent == delta + 1 else delta)
 
     plant(Exports, "release", release)
@@ -242,8 +241,7 @@ def a_sever_forgets_questions(plant: Plant) -> None:
     original = Crossing.clear
 
     def clear(self: Any) -> Any:
-        for _, entry in self.exports:
-            entry.settles = None
+        self.exports._resolvers.clear()
         return original(self)
 
     plant(Crossing, "clear", clear)

@@ -164,6 +164,7 @@ def test_what_is_announced_takes_no_memory_before_it_comes() -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("sizes", [(1,), (7, 5000), (4096, 1), (70_000, 3)])
 def test_a_long_string_is_held_once_however_it_is_cut(sizes: tuple[int, ...]) -> None:
     string = random.Random(1).randbytes(150_000)

@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 import weakref
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -14,7 +15,7 @@ from hobgoblin.errors import BrokenPromise, HobgoblinError, NotInVat, VatStopped
 from hobgoblin.loops import VatThread, host_of, spawn_vat
 from hobgoblin.refs import Promise, RemoteRef
 from hobgoblin.values import Symbol
-from hobgoblin.vat import Actor, Vat, method, near, new_promise, on, send, send_only, spawn
+from hobgoblin.vat import Actor, Vat, VatHost, method, near, new_promise, on, send, send_only, spawn
 
 
 class Log(Actor):
@@ -135,6 +136,16 @@ def test_threads_that_are_no_vats_may_send(run: Any) -> None:
     run(main)
 
 
+class OtherClock(VatHost):
+    """A host with a clock of its own; all else is done by another."""
+
+    def __init__(self, host: Any, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.here, self.post, self.wait = host.here, host.post, host.wait
+        self.post_in, self.start = host.post_in, host.start
+        self.run_woken = host.run_woken
+
+
 class TestFairness:
     def test_a_busy_vat_starves_neither_the_loop_nor_another_vat(self, run: Any) -> None:
         class Busy(Actor):
@@ -166,14 +177,11 @@ class TestFairness:
         run(main)
 
     def test_a_slow_turn_is_reported_with_its_method(self, run: Any, caplog: Any) -> None:
-        class SlowHost:
+        class SlowHost(OtherClock):
             """A host whose clock goes on by a second whenever it is asked."""
 
-            def __init__(self, host: Any) -> None:
-                self.clock = map(float, count()).__next__
-                self.here, self.post, self.wait = host.here, host.post, host.wait
-                self.post_in, self.start = host.post_in, host.start
-                self.run_woken = host.run_woken
+            def __init__(self, host: VatHost) -> None:
+                super().__init__(host, map(float, count()).__next__)
 
         async def main(vat: Vat) -> None:
             slow = Vat(SlowHost(vat.host), name="slow", slow_turn_seconds=0.5)
@@ -204,20 +212,15 @@ class TestFairness:
         assert "secret" not in caplog.text
 
     def test_a_slow_stretch_is_reported_with_its_method(self, run: Any, caplog: Any) -> None:
-        class HandHost:
+        class HandHost(OtherClock):
             """A host whose clock is set by hand."""
 
-            def __init__(self, host: Any) -> None:
+            def __init__(self, host: VatHost) -> None:
+                super().__init__(host, lambda: self.now)
                 self.now = 1.0
-                self.here, self.post, self.wait = host.here, host.post, host.wait
-                self.post_in, self.start = host.post_in, host.start
-                self.run_woken = host.run_woken
-
-            def clock(self) -> float:
-                return self.now
 
         async def main(vat: Vat) -> None:
-            host: Any = HandHost(vat.host)
+            host = HandHost(vat.host)
             slow = Vat(host, name="slow", slow_turn_seconds=0.5)
 
             class Reader(Actor):

@@ -1,6 +1,6 @@
 cimport cython
 
-from hobgoblin.captp.tables cimport Export, Exports, Tracking
+from hobgoblin.captp.tables cimport Exports, Tracked, Tracking
 from hobgoblin.messages cimport OpDeliver, is_position, read_deliver
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
@@ -14,7 +14,8 @@ cdef class ResolverAt(Ref):
 
 
 cdef class Crossing:
-    cdef object _dropped_imports, _dropped_questions, _export, _introduce, _limits, _new_promise
+    cdef list _dropped_imports, _dropped_questions
+    cdef object _export, _introduce, _limits, _new_promise
     cdef object _octets, _receiver_key, _wake, _wire
     cdef public object _sink, spelling
     cdef public Ref bootstrap
@@ -23,8 +24,7 @@ cdef class Crossing:
     cdef public Exports exports
     cdef public Tracking imports, questions
     cdef public bint learning, release_due, shaped
-    cdef Py_ssize_t _last_answer, _last_export, _most_answers, _most_imports
-    cdef bytes _last_answer_octets, _last_export_octets
+    cdef Py_ssize_t _most_answers, _most_imports
     cdef public Py_ssize_t strays
 
     @cython.locals(promise=Promise, remote=RemoteRef)
@@ -32,15 +32,20 @@ cdef class Crossing:
     cpdef Ref ours(self, object target)
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef)
+    cpdef Py_ssize_t position(self, object target) except -1
+    @cython.locals(promise=Promise)
+    cpdef bint is_question(self, object target) except *
     cpdef bytes target(self, object target)
-    cpdef bytes _at_export(self, Py_ssize_t pos)
-    @cython.locals(promise=Promise, answers=dict)
     cpdef Promise new_answer(self, object pos)
+    @cython.locals(count=Py_ssize_t, deltas=list, entry=Tracked, positions=list)
+    cpdef tuple dropped_imports(self)
+    @cython.locals(entry=Tracked, positions=list)
+    cpdef list dropped_questions(self)
     @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
     cpdef Ref _read_import(self, tuple fields, bint is_promise)
     cpdef Ref _read_import_object(self, tuple fields)
     cpdef Ref _read_import_promise(self, tuple fields)
-    @cython.locals(entry=Export)
+    @cython.locals(target=Ref)
     cpdef Ref _read_export(self, tuple fields)
     cpdef Ref _read_answer(self, tuple fields)
     cpdef OpDeliver _read_deliver(self, tuple fields)
@@ -49,3 +54,4 @@ cdef class Crossing:
 
 
 cdef object _position(tuple fields)
+cdef list _taken(list queue)

@@ -12,12 +12,11 @@ Spec: OCapN CapTP Specification, the sections on ``desc:*``.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
-from hobgoblin.captp.tables import Dropped, Exports, Tracked, Tracking
+from hobgoblin.captp.tables import Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
@@ -25,8 +24,6 @@ from hobgoblin.messages import (
     DescHandoffReceive,
     DescSigEnvelope,
     OpDeliver,
-    OpGcAnswers,
-    OpGcExports,
     is_position,
     read_deliver,
 )
@@ -39,10 +36,6 @@ from hobgoblin.wire import Octets, Wire
 __all__ = ["Crossing", "ResolverAt"]
 
 Fields = tuple[object, ...]
-
-_RELEASES_PER_MESSAGE: Final = 1000
-"""Keeps them below the 64 KiB above which Endo closes a session without framing."""
-
 
 _ENDLESS: Final = 2**62
 """More than there will ever be of anything: what is counted fits a machine's word."""
@@ -78,10 +71,6 @@ class Crossing:
         "_dropped_questions",
         "_export",
         "_introduce",
-        "_last_answer",
-        "_last_answer_octets",
-        "_last_export",
-        "_last_export_octets",
         "_limits",
         "_most_answers",
         "_most_imports",
@@ -127,8 +116,8 @@ class Crossing:
         self._most_answers = min(limits.answers, _ENDLESS)
         self._most_imports = min(limits.imports, _ENDLESS)
         self._wake = wake
-        self._dropped_imports: Dropped = deque()
-        self._dropped_questions: Dropped = deque()
+        self._dropped_imports: list[Tracked[Any]] = []
+        self._dropped_questions: list[Tracked[Any]] = []
         self.release_due = False
         self.strays = 0
         # The message that is being read holds a tag that stands for a class of the program.
@@ -153,9 +142,6 @@ class Crossing:
         self._wire = wire
         self._octets: Octets = wire.octets
         self._export = wire.octets.export
-        # How the last targets are written: what is sent to one is followed by more, as a rule.
-        self._last_answer = self._last_export = -1
-        self._last_answer_octets = self._last_export_octets = b""
         # A decoder reads with these very dictionaries.
         self.encoders.clear()
         self.encoders.update(wire.encoders)
@@ -213,7 +199,7 @@ class Crossing:
 
     def clear(self) -> list[Promise[Any]]:
         """Drop everything; return the pending promises that only the peer could have settled."""
-        orphans: list[Ref] = [entry.settles for entry in self.exports.clear() if entry.settles is not None]
+        orphans: list[Ref] = [*self.exports.clear()]
         orphans.extend(self.imports.living())
         # Other questions have a resolver among the exports.
         orphans.extend([part for part in self.questions.living() if part._route_kind == ROUTE_SELECTED])
@@ -249,28 +235,29 @@ class Crossing:
             return resolver
         raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
-    def target(self, target: Ref) -> bytes:
-        """Return how the peer knows ``target``, which must be behind this session."""
+    def position(self, target: Ref) -> int:
+        """Return where the peer has ``target``, which must be behind this session."""
         if type(target) is RemoteRef:
             remote = target
             if remote._sink is self._sink:
-                return self._at_export(remote._pos)
+                return remote._pos
         elif type(target) is Promise:
             promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
             if promise._route is self._sink:
-                if promise._route_kind == ROUTE_IMPORT:
-                    return self._at_export(promise._pos)
-                if promise._pos != self._last_answer:
-                    self._last_answer_octets = self._octets.answer(promise._pos)
-                    self._last_answer = promise._pos
-                return self._last_answer_octets
+                return promise._pos
         raise ValueError(f"{target!r} is not behind this session")
 
-    def _at_export(self, pos: int) -> bytes:
-        if pos != self._last_export:
-            self._last_export_octets = self._export(pos)
-            self._last_export = pos
-        return self._last_export_octets
+    def is_question(self, target: Ref) -> bool:
+        """Tell whether what is behind this session is among the answers of the peer, and not its exports."""
+        if type(target) is not Promise:
+            return False
+        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
+        return promise._route_kind != ROUTE_IMPORT
+
+    def target(self, target: Ref) -> bytes:
+        """Return how the peer knows ``target``, which must be behind this session."""
+        pos = self.position(target)
+        return self._octets.answer(pos) if self.is_question(target) else self._export(pos)
 
     def new_answer(self, pos: int) -> Promise[Any]:
         """Return the promise that the peer will know by the answer position ``pos``."""
@@ -283,28 +270,24 @@ class Crossing:
         answers[pos] = promise
         return promise
 
-    def releases(self) -> Iterator[OpGcExports | OpGcAnswers]:
-        """Yield what tells the peer of all that was dropped since the last time."""
-        self.release_due = False
+    def dropped_imports(self) -> tuple[list[int], list[int]]:
+        """Return what of theirs has been dropped here since the last time, and how often each had come."""
         positions: list[int] = []
         deltas: list[int] = []
-        while self._dropped_imports:
-            entry = self._dropped_imports.popleft()
+        for entry in _taken(self._dropped_imports):
             count = self.imports.forget(entry)
             if count:
                 positions.append(entry.pos)
                 deltas.append(count)
-        most = min(_RELEASES_PER_MESSAGE, max(1, self._limits.elements // 4))
-        for start in range(0, len(positions), most):
-            end = start + most
-            yield OpGcExports(tuple(positions[start:end]), tuple(deltas[start:end]))
-        questions: list[int] = []
-        while self._dropped_questions:
-            entry = self._dropped_questions.popleft()
+        return positions, deltas
+
+    def dropped_questions(self) -> list[int]:
+        """Return the questions whose promises have been dropped here since the last time."""
+        positions: list[int] = []
+        for entry in _taken(self._dropped_questions):
             self.questions.forget(entry)
-            questions.append(entry.pos)
-        for start in range(0, len(questions), most):
-            yield OpGcAnswers(tuple(questions[start : start + most]))
+            positions.append(entry.pos)
+        return positions
 
     def remind(self) -> None:
         """Wake the owner for releases that it could not send before."""
@@ -368,7 +351,7 @@ class Crossing:
         if pos == 0:
             # The conformance suite counts its exports from 0, the resolvers of its questions among them.
             return self.bootstrap
-        reference: Ref | None = self.imports.get(pos)
+        reference: Ref | None = self.imports.again(pos)
         if reference is None:
             if len(self.imports) >= self._most_imports:
                 raise ProtocolError("too many references are in use")
@@ -382,19 +365,18 @@ class Crossing:
                 remote._pos = pos
                 reference = remote
             self.imports.add(pos, reference)
-        self.imports.received(pos)
         return reference
 
     def _read_export(self, fields: Fields) -> Ref:
         pos = _position(fields)
-        entry = self.exports.get(pos)
-        if entry is None:
+        target = self.exports.target(pos)
+        if target is not None:
+            return target
+        if not self.exports.is_resolver(pos):
             raise ProtocolError(f"there is no export {pos}")
-        if entry.target is None:
-            self.strays += 1
-            self._resolver_at._pos = pos
-            return self._resolver_at
-        return entry.target
+        self.strays += 1
+        self._resolver_at._pos = pos
+        return self._resolver_at
 
     def _read_answer(self, fields: Fields) -> Ref:
         pos = _position(fields)
@@ -476,6 +458,13 @@ class Crossing:
             elif give.receiver_key.raw != self._receiver_key.raw:
                 promise._break_here(Refused("this certificate was made for somebody else"))
         return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
+
+
+def _taken(queue: list[Tracked[Any]]) -> list[Tracked[Any]]:
+    """Empty a queue that grows at any time: what comes in between stays in it."""
+    entries = queue[:]
+    del queue[: len(entries)]
+    return entries
 
 
 def _is_pending(reference: Ref) -> bool:

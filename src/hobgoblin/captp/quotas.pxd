@@ -1,24 +1,29 @@
 cimport cython
 
-cdef object _ONE
+cdef tuple _ONE
+cdef Py_ssize_t _DROPPED
 
 
-# What it holds leads nowhere.
+# What it holds are numbers: it can't be part of a cycle.
 @cython.no_gc
 cdef class Ticket:
-    cdef object _dropped, _entry
+    cdef list _dropped
+    cdef tuple _entry
 
 
 cdef class Quota:
     cdef str _what
     cdef Py_ssize_t _most, _taken
-    cdef object _dropped
+    cdef list _dropped
 
-    @cython.locals(ticket=Ticket)
+    @cython.locals(dropped=list, ticket=Ticket)
     cpdef Ticket take(self)
 
 
 cdef class Queues:
     cdef Py_ssize_t _each, _each_octets, _messages, _most, _most_octets, _octets
     cdef dict _by_key
-    cdef object _dropped
+    cdef list _dropped
+
+
+cdef list _emptied(list dropped)

@@ -9,7 +9,6 @@ point: that puts its size into a queue, and nothing else.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, final
 
 from hobgoblin.errors import ProtocolError
@@ -21,6 +20,9 @@ _Entry = tuple[int, int]
 
 _ONE: Final = (0, 0)
 
+_DROPPED: Final = 64
+"""So many dropped tickets may be left uncounted where there is room for more."""
+
 
 @final
 class Ticket:
@@ -28,7 +30,7 @@ class Ticket:
 
     __slots__ = ("_dropped", "_entry")
 
-    def __init__(self, dropped: deque[_Entry], entry: _Entry) -> None:
+    def __init__(self, dropped: list[_Entry], entry: _Entry) -> None:
         self._dropped = dropped
         self._entry = entry
 
@@ -49,7 +51,7 @@ class Quota:
         self._what = what
         self._most = most
         self._taken = 0
-        self._dropped: deque[_Entry] = deque()
+        self._dropped: list[_Entry] = []
 
     def __len__(self) -> int:
         return self._taken - len(self._dropped)
@@ -61,11 +63,10 @@ class Quota:
             ProtocolError: the peer has gone over the limit.
         """
         dropped = self._dropped
-        while dropped:
-            dropped.popleft()
-            self._taken -= 1
-        if self._taken >= self._most:
-            raise ProtocolError(f"too many {self._what}")
+        if len(dropped) >= _DROPPED or self._taken >= self._most:
+            self._taken -= len(_emptied(dropped))
+            if self._taken >= self._most:
+                raise ProtocolError(f"too many {self._what}")
         self._taken += 1
         ticket = Ticket.__new__(Ticket)
         ticket._dropped = dropped
@@ -96,7 +97,7 @@ class Queues:
         self._messages = 0
         self._octets = 0
         self._by_key: dict[int, _Entry] = {}
-        self._dropped: deque[_Entry] = deque()
+        self._dropped: list[_Entry] = []
 
     def sizes(self) -> tuple[int, int]:
         """Return how many messages wait, and their octets."""
@@ -133,10 +134,8 @@ class Queues:
             assert octets <= self._each_octets, "the messages of a promise are longer than they may be"
 
     def _settle(self) -> None:
-        dropped = self._dropped
         by_key = self._by_key
-        while dropped:
-            key, octets = dropped.popleft()
+        for key, octets in _emptied(self._dropped):
             messages, size = by_key[key]
             if messages == 1:
                 del by_key[key]
@@ -144,3 +143,10 @@ class Queues:
                 by_key[key] = (messages - 1, size - octets)
             self._messages -= 1
             self._octets -= octets
+
+
+def _emptied(dropped: list[_Entry]) -> list[_Entry]:
+    """Take out what is there; what is dropped meanwhile stays in it."""
+    entries = dropped[:]
+    del dropped[: len(entries)]
+    return entries

@@ -4,14 +4,14 @@ from hobgoblin.captp.crossing cimport Crossing, ResolverAt
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Listened, Selected
 from hobgoblin.captp.quotas cimport Queues, Quota
 from hobgoblin.captp.speaking cimport Speaker
-from hobgoblin.captp.tables cimport Export
-from hobgoblin.messages cimport OpDeliver
+from hobgoblin.captp.tables cimport Exports
+from hobgoblin.messages cimport OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
 cdef object HANDSHAKE, OPEN, SEVERED
-cdef object NEED_MORE, RESOLVER, HELD
+cdef object NEED_MORE, HELD
 cdef Py_ssize_t _ENDLESS
 
 
@@ -19,7 +19,7 @@ cdef class Session(Speaker):
     cdef object __weakref__
     cdef public object state, location, proved, peer_location, peer_key, session_id
     cdef public object severed_because, abort_reason
-    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _limits, _admit, _argument_limits
+    cdef public object _keys, _sink, _new_promise, _dialled, _settings_of, _admit
     cdef public object _deadline, _relays, kept
     cdef public bint _initiator
     cdef public list _events
@@ -34,7 +34,8 @@ cdef class Session(Speaker):
     @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
-    @cython.locals(question=Py_ssize_t, to=bytes)
+    # A question is one object for all that keep its position.
+    @cython.locals(question=object)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, deliver=OpDeliver)
@@ -44,10 +45,12 @@ cdef class Session(Speaker):
         event=Delivered,
     )
     cpdef _handle_op_deliver(self, OpDeliver op)
-    @cython.locals(entry=Export, promise=Promise, answered=Answered)
+    @cython.locals(promise=Promise, answered=Answered)
     cpdef _handle_resolution(self, object pos, tuple args)
+    @cython.locals(abandoned=Promise, deltas=tuple, exports=Exports, index=Py_ssize_t)
+    cpdef _handle_op_gc_exports(self, OpGcExports op)
+    @cython.locals(answers=dict)
+    cpdef _handle_op_gc_answers(self, OpGcAnswers op)
     cpdef _require_room(self, bint asks)
     cpdef _require_open(self)
-    @cython.locals(to=bytes)
-    cpdef _say(self, object target, tuple args)
     cpdef _write(self, object op)

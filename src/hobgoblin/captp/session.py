@@ -41,9 +41,7 @@ from hobgoblin.crypto import KeyPair, PublicKey, session_id
 from hobgoblin.dialects import (
     DRAFT,
     HELD,
-    RESOLVER,
     Dialect,
-    release_messages,
 )
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SessionSevered, SyrupError
 from hobgoblin.locators import PeerLocator
@@ -64,7 +62,7 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
-from hobgoblin.wire import ARGUMENTS, NEED_MORE, TODAY, Framing, Wire, argument_limits, common_symbol, wire_of
+from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, common_symbol, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
 
@@ -154,7 +152,6 @@ class Session(Speaker):
         self._settings_of = settings_of
         self._limits = limits
         self._admit = admit
-        self._argument_limits = argument_limits(limits)
         self._deadline: float | None = now + limits.handshake_seconds
         self._events: list[Event] = []
         self._most_unsent = min(_ANSWERS_SHARE * limits.outbound_bytes, _ENDLESS)
@@ -175,7 +172,7 @@ class Session(Speaker):
         if settings is not None and settings.wire is not None:
             wire = wire_of(settings.wire)
         crossing = Crossing(sink, new_promise, bootstrap, limits, wake, introduce, keys.public, wire)
-        super().__init__(crossing, wire, dialect, version, cuts)
+        super().__init__(crossing, wire, dialect, version, limits, cuts)
         self._most_exports = min(limits.exports, _ENDLESS)
         self._own_exports = self._most_exports - self._most_exports // _ANSWERS_SHARE
         self._exports.most = self._own_exports
@@ -281,9 +278,7 @@ class Session(Speaker):
         crossing = self._crossing
         due = releases and crossing.release_due and self.dialect.releases is not HELD
         if due and self.state is OPEN:
-            for op in crossing.releases():
-                for message in release_messages(self.dialect, op):
-                    self._send(self._codec.encode(message, encoders=self.wire.encoders))
+            self._give_back()
         return self._taken(most)
 
     def events_received(self) -> list[Event]:
@@ -316,18 +311,12 @@ class Session(Speaker):
             if answer is None:
                 self._say(target, args)
                 return
-            to = self._crossing.target(target)
             question = self._next_question
-            resolver = self._exports.resolver(answer)
-            octets = self._encode(args, self._argument_limits, self._encode_arguments)
+            self._ask(target, args, question, answer)
         except SessionFull:
             self._refused += 1
             raise
-        if type(octets) is bytes:
-            self._send(self._deliver(to, octets, question, resolver))
-        else:
-            self._send_pieces(self._deliver(to, ARGUMENTS, question, resolver), octets)
-        self._next_question = question + 1
+        self._next_question += 1
         self._awaited += 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
@@ -354,12 +343,12 @@ class Session(Speaker):
         self._require_open()
         self._require_room(asks=True)
         to = self._crossing.target(receiver)
-        octets = self._encode(selector, self._argument_limits, self._codec.encode)
+        octets = self._encode(selector, self._argument_limits)
         write = self._octets
         ask = write.untag if untag else write.get if type(selector) is str else write.index
         question = self._next_question
         self._send(ask(to, octets, question))
-        self._next_question = question + 1
+        self._next_question += 1
         self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_SELECTED, question)
 
@@ -447,7 +436,7 @@ class Session(Speaker):
             messages_sent=self._sent,
             bytes_received=self._bytes_received,
             bytes_sent=self._bytes_sent,
-            ignored=self._ignored,
+            ignored=self._ignored + self._exports.ignored,
             refused=self._refused,
         )
 
@@ -555,14 +544,11 @@ class Session(Speaker):
                 self._events.append(Listened(answer, resolver))
 
     def _handle_resolution(self, pos: int, args: tuple[object, ...]) -> None:
-        entry = self._exports.get(pos)
-        assert entry is not None
         verb, value = args if len(args) == 2 else (None, None)
         fulfilled = verb is FULFILL or verb == FULFILL
         if not fulfilled and verb is not BREAK and verb != BREAK:
             raise ProtocolError("a resolver takes fulfill or break, with one value")
-        promise = entry.settles
-        entry.settles = None
+        promise = self._exports.settle(pos)
         if promise is None:
             self._ignored += 1  # the first resolution counts
             return
@@ -595,19 +581,21 @@ class Session(Speaker):
         self._events.append(Selected(target, selector, untag, answer, self._listeners.take()))
 
     def _handle_op_gc_exports(self, op: OpGcExports) -> None:
-        for pos, delta in zip(op.export_positions, op.wire_deltas, strict=True):
-            entry = self._exports.get(pos)
-            if entry is None or pos == 0 or delta > entry.sent:
-                self._ignored += 1
-            gone = self._exports.release(pos, delta)
-            if gone is not None and gone.settles is not None:
+        exports = self._exports
+        deltas = op.wire_deltas
+        for index, pos in enumerate(op.export_positions):
+            abandoned = exports.release(pos, deltas[index])
+            if abandoned is not None:
                 # Nobody is left who could settle it. To wait for that would be to wait for ever.
                 self._awaited -= 1
-                self._events.append(Broke(gone.settles, _ABANDONED))
+                self._events.append(Broke(abandoned, _ABANDONED))
 
     def _handle_op_gc_answers(self, op: OpGcAnswers) -> None:
+        answers = self._crossing.answers
         for pos in op.answer_positions:
-            if self._crossing.answers.pop(pos, None) is None:
+            if pos in answers:
+                del answers[pos]
+            else:
                 self._ignored += 1
 
     # The end
@@ -663,15 +651,5 @@ class Session(Speaker):
         if self.state is SEVERED:
             raise SessionSevered("the session has ended")
 
-    def _say(self, target: Ref, args: tuple[object, ...]) -> None:
-        """Send a message that asks for no answer."""
-        to = self._crossing.target(target)
-        ignored = self._exports.resolver(None) if self.dialect.one_way is RESOLVER else 0
-        octets = self._encode(args, self._argument_limits, self._encode_arguments)
-        if type(octets) is bytes:
-            self._send(self._one_way(to, octets, ignored))
-        else:
-            self._send_pieces(self._one_way(to, ARGUMENTS, ignored), octets)
-
     def _write(self, op: object) -> None:
-        self._send(self._encode(op, self._limits, self._codec.encode))
+        self._send(self._encode(op, self._limits))

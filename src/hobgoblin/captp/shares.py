@@ -11,8 +11,7 @@ has left something behind (`Party`) share three quarters with that; the last is 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable
 from typing import Final, final
 
 __all__ = ["OWN_SHARE", "Charges", "Leases", "Party", "Share"]
@@ -148,7 +147,7 @@ class Charges:
         for pos in tuple(self.by_pos):
             self.drop(pos)
 
-    def check(self, table: Mapping[int, object]) -> None:
+    def check(self, table: Container[int]) -> None:
         """Assert that every entry that somebody is charged for is in ``table``."""
         self.share.check()
         assert self.share.taken == len(self.by_pos)
@@ -180,7 +179,7 @@ class Leases:
     def __init__(self, most: int, seconds: float) -> None:
         self._share = Share(most)
         self._seconds = seconds
-        self._leases: deque[Lease] = deque()
+        self._leases: list[Lease] = []  # the first to come back first
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -188,8 +187,11 @@ class Leases:
     def take(self, who: Hashable, now: float) -> bool:
         """Give ``who`` one, if there is room for it; return whether there was."""
         leases = self._leases
-        while leases and leases[0].until <= now:
-            self._share.give_back(leases.popleft().who)
+        over = 0
+        while over < len(leases) and leases[over].until <= now:
+            self._share.give_back(leases[over].who)
+            over += 1
+        del leases[:over]
         if self._share.room(who) <= 0:
             return False
         self._share.take(who)

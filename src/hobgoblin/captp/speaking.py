@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from hobgoblin.captp.crossing import Crossing, ResolverAt
 from hobgoblin.captp.texts import argument_path
-from hobgoblin.dialects import HELD, LEARNING, Dialect, dialect_named, learn
+from hobgoblin.dialects import (
+    HELD,
+    LEARNING,
+    PLURAL,
+    RESOLVER,
+    Dialect,
+    dialect_named,
+    learn,
+    release_messages,
+)
 from hobgoblin.errors import NotPassable, ProtocolError, SessionFull, SyrupError
-from hobgoblin.messages import OpDeliver
+from hobgoblin.messages import OpDeliver, OpGcAnswers, OpGcExports
+from hobgoblin.refs.promise import Promise
+from hobgoblin.refs.reference import Ref
 from hobgoblin.settings import PeerSettings
 from hobgoblin.values import Limits
-from hobgoblin.wire import ARGUMENTS, Framing, StreamDecoder, Wire, wire_of
+from hobgoblin.wire import Framing, StreamDecoder, Wire, argument_limits, wire_of
+from hobgoblin.wire.calls import CallWriter
 
 __all__ = ["Speaker", "size_of"]
+
+_RAW: Final = Framing.RAW
+_RELEASES_PER_MESSAGE: Final = 1000
+"""Keeps them below the 64 KiB above which Endo closes a session without framing."""
 
 
 class Speaker:
@@ -26,6 +41,7 @@ class Speaker:
         wire: how messages look, as long as the peer is not known to differ.
         dialect: what the peer understands.
         version: what the protocol is called.
+        limits: what the peer takes.
         cuts: whether long strings may be kept, and taken, as items of their own.
     """
 
@@ -33,14 +49,15 @@ class Speaker:
     dialect: Dialect
     _decoder: StreamDecoder
 
-    def __init__(self, crossing: Crossing, wire: Wire, dialect: Dialect, version: str, cuts: bool) -> None:
+    def __init__(
+        self, crossing: Crossing, wire: Wire, dialect: Dialect, version: str, limits: Limits, cuts: bool
+    ) -> None:
         self._crossing = crossing
         self._exports = crossing.exports
-        codec = self._codec = wire.codec
-        self._frame = codec.frame
-        self._frame_head = codec.frame_head
-        cut = codec.encode_pieces if cuts and codec.frame_head is not None else None
-        self._encode_arguments: Callable[..., bytes | list[bytes]] = cut or codec.encode
+        self._codec = wire.codec
+        self._limits = limits
+        self._argument_limits = argument_limits(limits)
+        self._cuts = cuts
         # Until the peer has said something, it is not known on a channel that tells by that.
         self._framing: Framing | None = None
         # Messages; those with long strings in them in their pieces, of so many messages.
@@ -49,7 +66,9 @@ class Speaker:
         self._unsent = self._sent = self._bytes_sent = 0
         self._version = version
         self._negative_zero = True
+        self._most_released = min(_RELEASES_PER_MESSAGE, max(1, limits.elements // 4))
         self._speak(wire, dialect)
+        self._calls = self._new_calls()
 
     def _adapt(self, settings: PeerSettings | None) -> None:
         """Speak as this peer wants to be spoken to."""
@@ -64,13 +83,17 @@ class Speaker:
         if wire is not self.wire:
             self._crossing.speak(wire)
         self._speak(wire, self.dialect if settings.dialect is None else dialect_named(settings.dialect))
+        self._calls = self._new_calls()
+
+    def _new_calls(self) -> CallWriter:
+        return self._octets.calls(self._crossing.encoders, self._limits, self._negative_zero, self._cuts)
 
     def _speak(self, wire: Wire, dialect: Dialect) -> None:
         self.wire = wire
         self.dialect = wire.schema.dialect or dialect
         self._learning = self._crossing.learning = self.dialect.name == LEARNING.name
-        self._octets, self._deliver = wire.octets, wire.octets.deliver
-        self._one_way = wire.octets.one_way[self.dialect.one_way]
+        self._octets = wire.octets
+        self._way = self.dialect.one_way
 
     def _learn(self, message: object) -> None:
         label, listed = self._crossing.spelling
@@ -86,27 +109,29 @@ class Speaker:
         if held and self.dialect.releases is not HELD:
             self._crossing.remind()
 
-    def _encode(self, value: object, limits: Limits, encode: Callable[..., bytes | list[bytes]]) -> Any:
-        try:
-            return encode(
-                value,
-                encoders=self._crossing.encoders,
-                limits=limits,
-                negative_zero=self._negative_zero,
-            )
-        except SessionFull:
-            self._crossing.exports.roll_back()
-            raise
-        except SyrupError as error:
-            self._crossing.exports.roll_back()
-            raise NotPassable(error.problem, argument_path(error.path, value)) from None
-        except Exception as error:
-            # Only values that no vat lets pass: a Tagged whose tag is no text, a mapping that raises.
-            self._crossing.exports.roll_back()
-            raise NotPassable(f"it can't be written ({type(error).__name__})", "args") from error
-        except BaseException:
-            self._crossing.exports.roll_back()
-            raise
+    def _give_back(self) -> None:
+        """Tell the peer of all that was dropped here since the last time."""
+        crossing = self._crossing
+        crossing.release_due = False
+        positions, deltas = crossing.dropped_imports()
+        questions = crossing.dropped_questions()
+        most = self._most_released
+        for start in range(0, len(positions), most):
+            end = start + most
+            if self.dialect.releases is PLURAL:
+                self._send(self._octets.gc_exports(positions[start:end], deltas[start:end]))
+            else:
+                self._give_back_as(OpGcExports(tuple(positions[start:end]), tuple(deltas[start:end])))
+        for start in range(0, len(questions), most):
+            end = start + most
+            if self.dialect.releases is PLURAL:
+                self._send(self._octets.gc_answers(questions[start:end]))
+            else:
+                self._give_back_as(OpGcAnswers(tuple(questions[start:end])))
+
+    def _give_back_as(self, op: OpGcExports | OpGcAnswers) -> None:
+        for message in release_messages(self.dialect, op):
+            self._send(self._codec.encode(message, encoders=self.wire.encoders))
 
     # What is to be sent
 
@@ -115,27 +140,71 @@ class Speaker:
         """How many octets wait to be taken."""
         return self._unsent
 
-    def _send(self, message: bytes) -> None:
-        self._exports.commit()
+    def _ask(self, target: Ref, args: tuple[object, ...], question: int, answer: Promise[Any]) -> None:
+        """Send a message that asks for an answer."""
+        crossing = self._crossing
+        to = crossing.position(target)
+        to_answer = crossing.is_question(target)
+        resolver = self._exports.resolver(answer)
+        try:
+            message = self._calls.deliver(self._known_framing(), to_answer, to, args, question, resolver)
+        except BaseException as error:
+            self._take_back(error, args)
+            raise
+        self._put(message)
+
+    def _say(self, target: Ref, args: tuple[object, ...]) -> None:
+        """Send a message that asks for no answer."""
+        crossing = self._crossing
+        to = crossing.position(target)
+        to_answer = crossing.is_question(target)
+        way = self._way
+        ignored = self._exports.resolver(None) if way is RESOLVER else 0
+        try:
+            message = self._calls.one_way(self._known_framing(), to_answer, to, args, way, ignored)
+        except BaseException as error:
+            self._take_back(error, args)
+            raise
+        self._put(message)
+
+    def _encode(self, value: object, limits: Limits) -> bytes:
+        try:
+            return self._codec.encode(
+                value,
+                encoders=self._crossing.encoders,
+                limits=limits,
+                negative_zero=self._negative_zero,
+            )
+        except BaseException as error:
+            self._take_back(error, value)
+            raise
+
+    def _take_back(self, error: BaseException, value: object) -> None:
+        """Forget what a message would have exported that can't be written; say why in `NotPassable`."""
+        self._exports.roll_back()
+        if isinstance(error, SessionFull):
+            return
+        if isinstance(error, SyrupError):
+            raise NotPassable(error.problem, argument_path(error.path, value)) from None
+        if isinstance(error, Exception):
+            # Only values that no vat lets pass: a Tagged whose tag is no text, a mapping that raises.
+            raise NotPassable(f"it can't be written ({type(error).__name__})", "args") from error
+
+    def _known_framing(self) -> Framing:
         framing = self._framing
         if framing is None:
             framing = self._framing = self._decoder.framing
-        data = self._frame(message, framing or Framing.RAW)
-        self._put(data, len(data))
+        return framing or _RAW
 
-    def _send_pieces(self, around: bytes, pieces: list[bytes]) -> None:
-        """Send a message whose arguments are in pieces, which are not copied."""
+    def _send(self, message: bytes) -> None:
+        self._put(self._codec.frame(message, self._known_framing()))
+
+    def _put(self, message: bytes | tuple[bytes, ...]) -> None:
+        """A message exists: count what it carries, and keep it until it is taken."""
         self._exports.commit()
-        if self._framing is None:
-            self._framing = self._decoder.framing
-        assert self._frame_head is not None  # or there would be no pieces
-        head, _, tail = around.partition(ARGUMENTS)
-        size = len(head) + sum(map(len, pieces)) + len(tail)
-        before = self._frame_head(size, self._framing or Framing.RAW)
-        self._cut += 1
-        self._put((before + head + pieces[0], *pieces[1:-1], pieces[-1] + tail), len(before) + size)
-
-    def _put(self, message: bytes | tuple[bytes, ...], size: int) -> None:
+        if type(message) is not bytes:
+            self._cut += 1
+        size = size_of(message)
         self._sent += 1
         self._bytes_sent += size
         self._unsent += size

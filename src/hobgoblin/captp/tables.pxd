@@ -1,5 +1,6 @@
 cimport cython
 
+from hobgoblin.captp.shares cimport Charges
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
 
@@ -9,44 +10,48 @@ cdef extern from *:
         pass
 
 
-cdef class Tracked(ReferenceType):
-    cdef public Py_ssize_t count, pos
-
-
 cdef class Export:
     cdef public Ref target
     cdef public Promise settles
-    cdef public Py_ssize_t sent
+    cdef public object sent
 
 
 cdef class Exports:
-    cdef public dict _by_pos, _pos_of
-    cdef public Py_ssize_t _next, _committed, most
-    cdef public list _staged
-    cdef public object charges
+    cdef public dict _counts, _pos_of, _resolvers, _targets
+    cdef public Py_ssize_t _next, _committed, ignored, most
+    cdef public list _again
+    cdef public Charges _charges
 
-    cpdef Export get(self, object pos)
+    cpdef Ref target(self, object pos)
+    cpdef bint is_resolver(self, object pos) except -1
     cpdef object describe(self, Ref target)
-    @cython.locals(entry=Export)
-    cpdef object resolver(self, Promise promise)
-    @cython.locals(entry=Export)
+    @cython.locals(pos=Py_ssize_t)
+    cpdef Py_ssize_t resolver(self, Promise promise) except -1
+    @cython.locals(promise=Promise)
+    cpdef Promise settle(self, object pos)
     cpdef commit(self)
     cpdef roll_back(self)
-    @cython.locals(entry=Export)
-    cpdef Export release(self, object pos, object delta)
-    cpdef object _add(self, Export entry)
-    @cython.locals(entry=Export)
-    cpdef Export _remove(self, object pos)
+    @cython.locals(left="long long", promise=Promise)
+    cpdef Promise release(self, object pos, long long delta)
+    @cython.locals(pos=Py_ssize_t)
+    cdef Py_ssize_t _new_pos(self) except -1
+    cdef Py_ssize_t _sent(self, object pos) except -1
+    cdef _discharge(self, object pos)
+
+
+cdef class Tracked(ReferenceType):
+    cdef public Py_ssize_t count
+    cdef public object pos
 
 
 cdef class Tracking:
     cdef public dict _by_pos
     cdef object _dropped
-    cdef public object charges
+    cdef public Charges _charges
 
     cpdef Ref get(self, object pos)
+    @cython.locals(entry=Tracked, target=Ref)
+    cpdef Ref again(self, object pos)
     @cython.locals(entry=Tracked, old=Tracked)
     cpdef add(self, object pos, Ref target)
-    @cython.locals(entry=Tracked)
-    cpdef received(self, object pos)
     cpdef Py_ssize_t forget(self, Tracked entry) except -1

@@ -23,7 +23,6 @@ it next writes.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, final
 from weakref import ReferenceType
@@ -34,7 +33,6 @@ from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref
 
 __all__ = [
-    "Dropped",
     "Export",
     "Exports",
     "Tracked",
@@ -46,7 +44,7 @@ R = TypeVar("R", bound=Ref)
 
 @final
 class Export:
-    """Something of ours that the peer can reach.
+    """An entry of the export table as it stands: something of ours that the peer can reach.
 
     ``settles`` is set when the entry is no object but one of our resolvers: the promise that the
     peer's ``fulfill`` or ``break`` settles.
@@ -54,10 +52,10 @@ class Export:
 
     __slots__ = ("sent", "settles", "target")
 
-    def __init__(self, target: Ref | None, settles: Promise[Any] | None) -> None:
+    def __init__(self, target: Ref | None, settles: Promise[Any] | None, sent: int) -> None:
         self.target = target
         self.settles = settles
-        self.sent = 0
+        self.sent = sent
 
 
 @final
@@ -65,125 +63,190 @@ class Exports:
     """The export table. Counts change with `commit`, when the message that carries them exists.
 
     ``most`` is how many entries there may be after what is being written; to add more raises
-    `SessionFull`, and nothing of the message is to be kept. ``charges`` are those that are there for
-    other peers.
+    `SessionFull`, and nothing of the message is to be kept. ``ignored`` is how often the peer gave
+    back what there was not.
+
+    There may be millions of entries, and each call adds a resolver and removes it. So nothing is kept
+    of an entry but what it leads to; a count only where it is not one.
     """
 
-    __slots__ = ("_by_pos", "_committed", "_next", "_pos_of", "_staged", "charges", "most")
+    __slots__ = (
+        "_again",
+        "_charges",
+        "_committed",
+        "_counts",
+        "_next",
+        "_pos_of",
+        "_resolvers",
+        "_targets",
+        "ignored",
+        "most",
+    )
 
     def __init__(self, bootstrap: Ref, most: int) -> None:
         self.most = most
-        self.charges = Charges()
-        self._by_pos: dict[int, Export] = {0: Export(bootstrap, None)}
+        self.ignored = 0
+        self._targets: dict[int, Ref] = {0: bootstrap}
+        self._resolvers: dict[int, Promise[Any] | None] = {}
+        self._counts: dict[int, int] = {}  # of targets that were sent more than once
         self._pos_of: dict[Ref, int] = {bootstrap: 0}
         self._next = 1
         self._committed = 1  # what _next was before the message that is being written
-        self._staged: list[Export] = []
+        self._again: list[int] = []  # what that message names and was there before, or in it already
+        self._charges: Charges | None = None
 
     def __len__(self) -> int:
-        return len(self._by_pos)
+        return len(self._targets) + len(self._resolvers)
+
+    def __contains__(self, pos: object) -> bool:
+        return pos in self._targets or pos in self._resolvers
 
     def __iter__(self) -> Iterator[tuple[int, Export]]:
-        return iter(self._by_pos.items())
+        for pos in (*self._targets, *self._resolvers):
+            entry = self.get(pos)
+            assert entry is not None
+            yield pos, entry
 
     def get(self, pos: int) -> Export | None:
-        return self._by_pos.get(pos)
+        """Return what there is at ``pos``, for whoever looks at the table; it is a copy."""
+        if pos not in self:
+            return None
+        sent = 0 if pos >= self._committed else self._sent(pos)
+        return Export(self._targets.get(pos), self._resolvers.get(pos), sent)
+
+    def target(self, pos: int) -> Ref | None:
+        """Return what of ours is at ``pos``, if anything is that is no resolver."""
+        return self._targets.get(pos)
+
+    def is_resolver(self, pos: int) -> bool:
+        """Tell whether there is a resolver at ``pos``."""
+        return pos in self._resolvers
 
     @property
     def next(self) -> int:
         """The position of the next entry. None is used twice."""
         return self._next
 
+    @property
+    def charges(self) -> Charges:
+        """Those entries that are there for other peers."""
+        if self._charges is None:
+            self._charges = Charges()
+        return self._charges
+
     def describe(self, target: Ref) -> int:
         """Return the position of ``target`` for a message that is being written; a new one if need be."""
         pos = self._pos_of.get(target)
         if pos is None:
-            pos = self._add(Export(target, None))
+            pos = self._new_pos()
+            self._targets[pos] = target
             self._pos_of[target] = pos
         else:
-            self._staged.append(self._by_pos[pos])
+            self._again.append(pos)
         return pos
 
     def resolver(self, promise: Promise[Any] | None) -> int:
         """Return a new position at which the peer can settle ``promise``, once; ``None`` is for nothing."""
-        entry = Export.__new__(Export)
-        entry.target = None
-        entry.settles = promise
-        entry.sent = 0
-        return self._add(entry)
+        pos = self._new_pos()
+        self._resolvers[pos] = promise
+        return pos
+
+    def settle(self, pos: int) -> Promise[Any] | None:
+        """Return the promise that the resolver at ``pos`` settles, the first time; then ``None``."""
+        promise = self._resolvers[pos]
+        if promise is not None:
+            self._resolvers[pos] = None
+        return promise
 
     def commit(self) -> None:
         """The message exists: count what it carries."""
-        if self._staged:
-            for entry in self._staged:
-                entry.sent += 1
-            self._staged.clear()
-            self._committed = self._next
+        self._committed = self._next
+        if self._again:
+            for pos in self._again:
+                self._counts[pos] = self._sent(pos) + 1
+            self._again.clear()
 
     def roll_back(self) -> None:
         """The message could not be written: forget what it would have exported."""
         while self._next > self._committed:
             self._next -= 1
-            self._remove(self._next)
-        self._staged.clear()
+            if self._next in self._resolvers:
+                del self._resolvers[self._next]
+            else:
+                del self._pos_of[self._targets.pop(self._next)]
+        self._again.clear()
 
-    def release(self, pos: int, delta: int) -> Export | None:
-        """The peer gives back ``delta`` references to ``pos``. Return the entry if it is gone by that.
+    def release(self, pos: int, delta: int) -> Promise[Any] | None:
+        """The peer gives back ``delta`` references to ``pos``. Return what only it could have settled.
 
         Position 0 is pinned. Unknown positions and too large counts harm nobody but the peer, and
         peers of today send them: the first are ignored, the second clamped.
         """
-        entry = self._by_pos.get(pos)
-        if entry is None or pos == 0:
+        if pos in self._resolvers:
+            # It was sent once, with the message that it was made for.
+            promise = self._resolvers.pop(pos)
+            if delta > 1:
+                self.ignored += 1
+            self._discharge(pos)
+            return promise
+        if pos == 0 or pos not in self._targets:
+            self.ignored += 1
             return None
-        if delta < entry.sent:
-            entry.sent -= delta
-            return None
-        return self._remove(pos)
+        left = self._sent(pos) - delta
+        if left > 1:
+            self._counts[pos] = left
+        elif left == 1:
+            del self._counts[pos]
+        else:
+            if left < 0:
+                self.ignored += 1
+            del self._pos_of[self._targets.pop(pos)]
+            self._counts.pop(pos, None)
+            self._discharge(pos)
+        return None
 
-    def clear(self) -> list[Export]:
-        """Drop everything; return what was there."""
-        entries = list(self._by_pos.values())
-        self._by_pos.clear()
+    def clear(self) -> list[Promise[Any]]:
+        """Drop everything; return the promises that only the peer could have settled."""
+        unsettled = [promise for promise in self._resolvers.values() if promise is not None]
+        self._targets.clear()
+        self._resolvers.clear()
+        self._counts.clear()
         self._pos_of.clear()
-        self._staged.clear()
-        self.charges.clear()
-        return entries
+        self._again.clear()
+        if self._charges is not None:
+            self._charges.clear()
+        return unsettled
 
     def check(self) -> None:
         """Assert the invariants of the table."""
-        assert not self._staged, "a message was neither committed nor rolled back"
+        assert not self._again, "a message was neither committed nor rolled back"
         assert self._next == self._committed, "positions of a message that was never written"
-        for pos, entry in self._by_pos.items():
-            assert pos < self._next, f"export {pos} was never allotted"
-            assert pos == 0 or entry.sent > 0, f"export {pos} has count {entry.sent}"
-            if entry.target is not None:
-                assert self._pos_of[entry.target] == pos, f"export {pos} is indexed elsewhere"
-        assert all(pos in self._by_pos for pos in self._pos_of.values()), "index without an entry"
-        self.charges.check(self._by_pos)
+        assert len(self._pos_of) == len(self._targets), "an index without an entry"
+        for pos, target in self._targets.items():
+            assert self._pos_of[target] == pos, f"export {pos} is indexed elsewhere"
+        assert all(pos < self._next for pos in (*self._targets, *self._resolvers)), "one was never allotted"
+        assert self._targets.keys().isdisjoint(self._resolvers), "a resolver is a target, too"
+        for pos, sent in self._counts.items():
+            assert pos in self._targets, f"a count of export {pos}, which is gone"
+            assert pos == 0 or sent > 1, f"export {pos} has count {sent}"
+        if self._charges is not None:
+            self._charges.check(self)
 
-    def _add(self, entry: Export) -> int:
-        """Give ``entry`` a position, for a message that is being written."""
-        if len(self._by_pos) >= self.most:
-            raise SessionFull(
-                f"the other side holds {len(self._by_pos)} references of ours: it must give some back"
-            )
+    def _new_pos(self) -> int:
+        """Return the position of one more entry, for a message that is being written."""
+        if len(self._targets) + len(self._resolvers) >= self.most:
+            raise SessionFull(f"the other side holds {len(self)} references of ours: it must give some back")
         pos = self._next
         self._next = pos + 1
-        self._by_pos[pos] = entry
-        self._staged.append(entry)
         return pos
 
-    def _remove(self, pos: int) -> Export:
-        entry = self._by_pos.pop(pos)
-        if entry.target is not None:
-            del self._pos_of[entry.target]
-        if self.charges.by_pos:
-            self.charges.drop(pos)
-        return entry
+    def _sent(self, pos: int) -> int:
+        """Return how often what is at ``pos`` was sent and not given back."""
+        return self._counts.get(pos, 0 if pos == 0 else 1)
 
-
-Dropped = deque["Tracked[Any]"]
+    def _discharge(self, pos: int) -> None:
+        if self._charges is not None:
+            self._charges.drop(pos)
 
 
 @final
@@ -200,39 +263,51 @@ class Tracked(ReferenceType[R], Generic[R]):
 class Tracking(Generic[R]):
     """The import or the question table: entries that go when nobody holds the reference any more.
 
-    ``charges`` are those that are there for other peers.
+    ``dropped`` is called with each entry whose reference is gone.
     """
 
-    __slots__ = ("_by_pos", "_dropped", "charges")
+    __slots__ = ("_by_pos", "_charges", "_dropped")
 
     def __init__(self, dropped: Callable[[Any], object]) -> None:
         self._by_pos: dict[int, Tracked[R]] = {}
         self._dropped = dropped
-        self.charges = Charges()
+        self._charges: Charges | None = None
 
     def __len__(self) -> int:
         return len(self._by_pos)
+
+    @property
+    def charges(self) -> Charges:
+        """Those entries that are there for other peers."""
+        if self._charges is None:
+            self._charges = Charges()
+        return self._charges
 
     def get(self, pos: int) -> R | None:
         """Return the reference at ``pos`` if somebody still holds it."""
         entry = self._by_pos.get(pos)
         return None if entry is None else entry()
 
-    def add(self, pos: int, target: R) -> None:
-        """Track ``target`` at ``pos``. A count that an earlier, collected reference left is kept."""
-        entry = Tracked(target, self._dropped)
-        entry.pos = pos
-        entry.count = 0
-        old = self._by_pos.get(pos)
-        if old is not None:
-            assert old() is None, f"position {pos} is in use"
-            entry.count = old.count
-        self._by_pos[pos] = entry
+    def again(self, pos: int) -> R | None:
+        """Return the reference at ``pos`` if somebody still holds it, and count one more reception."""
+        entry = self._by_pos.get(pos)
+        if entry is None:
+            return None
+        target = entry()
+        if target is not None:
+            entry.count += 1
+        return target
 
-    def received(self, pos: int) -> None:
-        """Count one more reception."""
-        entry = self._by_pos[pos]
-        entry.count += 1
+    def add(self, pos: int, target: R) -> None:
+        """Track ``target`` at ``pos``, received once; and as often as an earlier one that is dead by now."""
+        entry: Any = Tracked.__new__(Tracked, target, self._dropped)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        entry.pos = pos
+        entry.count = 1
+        old = self._by_pos.setdefault(pos, entry)
+        if old is not entry:
+            assert old() is None, f"position {pos} is in use"
+            entry.count += old.count
+            self._by_pos[pos] = entry
 
     def times_received(self, pos: int) -> int:
         """Return how often a reference to ``pos`` has come in and was not given back."""
@@ -241,11 +316,12 @@ class Tracking(Generic[R]):
 
     def forget(self, entry: Tracked[Any]) -> int:
         """Drop a dead entry; return its count, or 0 if it was replaced by a living one meanwhile."""
-        if self._by_pos.get(entry.pos) is not entry:
+        pos = entry.pos
+        if self._by_pos.get(pos) is not entry:
             return 0
-        del self._by_pos[entry.pos]
-        if self.charges.by_pos:
-            self.charges.drop(entry.pos)
+        del self._by_pos[pos]
+        if self._charges is not None:
+            self._charges.drop(pos)
         return entry.count
 
     def living(self) -> list[R]:
@@ -260,9 +336,11 @@ class Tracking(Generic[R]):
         """Assert the invariants of the table."""
         for pos, entry in self._by_pos.items():
             assert entry.pos == pos, f"the entry at {pos} is that of {entry.pos}"
-        self.charges.check(self._by_pos)
+        if self._charges is not None:
+            self._charges.check(self._by_pos)
 
     def clear(self) -> None:
         """Drop everything. The references themselves live on, in the hands of whoever holds them."""
         self._by_pos.clear()
-        self.charges.clear()
+        if self._charges is not None:
+            self._charges.clear()

@@ -132,6 +132,9 @@ class BaseNetlayer(ABC):
         except Exception:
             _log.exception("%r turned away %s, no handler could be made for it", self, description)
             return None
-        channel = StreamChannel(handler, description, proved=proved, on_lost=self._accepted.pop)
+        channel = StreamChannel(handler, description, proved=proved, on_lost=self._accepted_lost)
         self._accepted[channel] = None
         return channel
+
+    def _accepted_lost(self, channel: StreamChannel) -> None:
+        del self._accepted[channel]

@@ -14,13 +14,14 @@ from typing import Any, Final, Literal
 from hobgoblin.errors import NetlayerError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.base import MAX_CHANNELS
-from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
+from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer, check_listening
 from hobgoblin.syrup.framing import Framing
 from hobgoblin.values import one_line
 
 __all__ = ["TcpTestingOnly"]
 
 _TRANSPORT: Final = "tcp-testing-only"
+_HERE: Final = "127.0.0.1"
 _FRAMINGS: Final = {"prefixed": Framing.PREFIXED, "raw": Framing.RAW}
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 """By the name of the option, of which systems have some: two minutes from the last word to the end."""
@@ -41,8 +42,8 @@ class TcpTestingOnly(SocketNetlayer):
     its channels, even if the process on it does nothing any more.
 
     Args:
-        host: a name or an address to listen on. Of several addresses it is the first; locators name it
-            as it is given here.
+        host: a name or an address to listen on, by default 127.0.0.1. Of several addresses it is the first;
+            locators name it as it is given here.
         port: the port to listen on; 0 for any free one. Locators name the real one.
         designator: what we are known as; by default 32 random hexadecimal digits.
         framing: what we speak where we dial; ``"raw"`` for the OCapN conformance suite. A channel that is
@@ -50,15 +51,22 @@ class TcpTestingOnly(SocketNetlayer):
         listen: ``False`` to dial only.
         allow_remote: dial and listen on any address. Everybody on the way can read and change everything.
         max_channels: how many accepted channels there may be at a time; one more is closed at once.
+        socket: one that listens already, from a parent process or systemd. It belongs to the netlayer from
+            then on, which closes it. ``host`` and ``port`` are then what locators name, by default what the
+            socket is bound to. Other processes may accept on it as well: to others all of them are one peer,
+            so that they need the same ``designator``, and each session lives in the process that has accepted
+            it. Who comes while ``max_channels`` are open is not turned away, but waits for another process,
+            or for a channel to end.
 
     Raises:
-        ValueError: ``framing``, ``port`` or ``max_channels`` is none of these.
+        ValueError: ``framing``, ``port`` or ``max_channels`` is none of these; or ``socket`` is no listening
+            TCP socket, or there is no designator beside it. It is left open.
         LocatorError: ``designator`` is none that a locator can hold.
     """
 
     def __init__(
         self,
-        host: str = "127.0.0.1",
+        host: str | None = None,
         port: int = 0,
         *,
         designator: str | None = None,
@@ -66,21 +74,36 @@ class TcpTestingOnly(SocketNetlayer):
         listen: bool = True,
         allow_remote: bool = False,
         max_channels: int = MAX_CHANNELS,
+        socket: socket.socket | None = None,
     ) -> None:
         if framing not in _FRAMINGS:
             raise ValueError(f"framing is {framing!r}; it must be 'prefixed' or 'raw'")
         if not 0 <= port <= 65535:
             raise ValueError(f"port is {port}; it must be within 0 (any free one) and 65535")
-        self._host = host
+        given = None if socket is None else _listening(socket)
+        if given is not None:
+            if designator is None or not listen:
+                raise ValueError(
+                    "a socket is for a netlayer that listens, and needs a designator: the same one in all "
+                    "processes that accept on it"
+                )
+            bound_host, bound_port = given.getsockname()[:2]
+            host, port = bound_host if host is None else host, port or bound_port
+        self._host = _HERE if host is None else host
         self._port = port
         self._listens = listen
         self._allow_remote = allow_remote
-        super().__init__(_TRANSPORT, designator or secrets.token_hex(16), _FRAMINGS[framing], max_channels)
+        super().__init__(
+            _TRANSPORT, designator or secrets.token_hex(16), _FRAMINGS[framing], max_channels, given
+        )
 
     async def _bind(self) -> tuple[socket.socket, Mapping[str, str]] | None:
         if not self._listens:
             return None
         where = f"cannot listen on {_endpoint(self._host, self._port)}:"
+        if self._given is not None:
+            self._require_loopback(where, self._given.getsockname()[0])
+            return self._given, {"host": self._host, "port": str(self._port)}
         family, address = (await self._resolve(where, self._host, self._port))[0]
         self._check_open()
         try:
@@ -157,14 +180,20 @@ class TcpTestingOnly(SocketNetlayer):
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no valid name"
             raise NetlayerError(f"{where} the host can't be resolved: {reason}; check its name") from error
-        if not self._allow_remote:
-            for *_, address in found:
-                if not ip_address(address[0]).is_loopback:
-                    raise NetlayerError(
-                        f"{where} {address[0]} is not a loopback address, and {_TRANSPORT} neither encrypts "
-                        "nor authenticates; use another netlayer, or allow_remote=True in a network you trust"
-                    )
+        for *_, address in found:
+            self._require_loopback(where, str(address[0]))
         return [(family, address) for family, _kind, _protocol, _name, address in found]
+
+    def _require_loopback(self, where: str, address: str) -> None:
+        if not self._allow_remote and not ip_address(address).is_loopback:
+            raise NetlayerError(
+                f"{where} {address} is not a loopback address, and {_TRANSPORT} neither encrypts "
+                "nor authenticates; use another netlayer, or allow_remote=True in a network you trust"
+            )
+
+
+def _listening(sock: socket.socket) -> socket.socket:
+    return check_listening(sock, socket.AF_INET, socket.AF_INET6)
 
 
 def _endpoint(host: str, port: int) -> str:

@@ -20,7 +20,7 @@ from typing import Final
 from hobgoblin.errors import NetlayerError
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.base import MAX_CHANNELS
-from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer
+from hobgoblin.netlayers.sockets import BACKLOG, SocketNetlayer, check_listening
 from hobgoblin.syrup.framing import Framing
 from hobgoblin.values import one_line
 
@@ -47,6 +47,16 @@ class Unix(SocketNetlayer):
         path: the socket file to listen on; by default we do not listen, and only dial.
         mode: the permission bits of that file: whoever may write to it may connect.
         max_channels: how many accepted channels there may be at a time; one more is closed at once.
+        socket: one that listens already, from `listening_socket`, a parent process or systemd. It belongs
+            to the netlayer from then on, which closes it, but leaves the file to whoever has made it.
+            ``path`` is then what locators name, by default what the socket is bound to; ``mode`` is not
+            looked at. Other processes may accept on it as well: to others all of them are one peer, and each
+            session lives in the process that has accepted it. Who comes while ``max_channels`` are open is
+            not turned away, but waits for another process, or for a channel to end.
+
+    Raises:
+        ValueError: ``socket`` is no listening Unix socket, or one without an absolute path and no path is
+            given. It is left open.
 
     >>> Unix("/run/user/1000/captp.sock").location.designator
     'fabto5serylsngh6ddqqcbd7ahwp2iyj'
@@ -58,18 +68,27 @@ class Unix(SocketNetlayer):
         *,
         mode: int = 0o600,
         max_channels: int = MAX_CHANNELS,
+        socket: socket.socket | None = None,
     ) -> None:
+        given = None if socket is None else _listening(socket)
+        if given is not None and path is None:
+            path = _path_of(given)
         self._path: str | None = None if path is None else os.path.abspath(path)
         self._mode = mode
         self._file_id: tuple[int, int] | None = None
         self._arrivals = 0
         designator = secrets.token_hex(16) if self._path is None else _designator(self._path)
-        super().__init__("unix", designator, Framing.PREFIXED, max_channels)
+        super().__init__("unix", designator, Framing.PREFIXED, max_channels, given)
 
     async def _bind(self) -> tuple[socket.socket, Mapping[str, str]] | None:
         path = self._path
         if path is None:
             return None
+        if self._given is not None:
+            problem = _path_problem(path)
+            if problem:
+                raise NetlayerError(f"cannot listen on {one_line(path)}: {problem}")
+            return self._given, {"path": path}
         sock, self._file_id = _listen(path, self._mode)
         return sock, {"path": path}
 
@@ -110,9 +129,10 @@ class Unix(SocketNetlayer):
 def listening_socket(
     path: str | os.PathLike[str], *, mode: int = 0o600
 ) -> Generator[socket.socket, None, None]:
-    """Listen at ``path`` without a netlayer: a socket for ``asyncio.start_unix_server(…, sock=…)``.
+    """Listen at ``path`` without a netlayer: a socket for processes that share it, as ``Unix(socket=…)``.
 
-    A stale socket file there is replaced. At the end the file is removed, if it is still ours.
+    It is also what ``asyncio.start_unix_server(…, sock=…)`` takes. A stale socket file there is replaced. At
+    the end the file is removed, if it is still ours.
 
     Raises:
         NetlayerError: the path can't be used; the message says why.
@@ -126,6 +146,19 @@ def listening_socket(
         finally:
             if os.getpid() == owner:  # a forked process leaves it to the parent
                 _remove(path, file_id)
+
+
+def _listening(sock: socket.socket) -> socket.socket:
+    return check_listening(sock, socket.AF_UNIX)
+
+
+def _path_of(sock: socket.socket) -> str:
+    name: str | bytes = sock.getsockname()
+    if not isinstance(name, str) or not os.path.isabs(name):
+        raise ValueError(
+            f"socket is bound to {name!r}, which is no absolute path: give the path that others dial, too"
+        )
+    return name
 
 
 def _listen(path: str, mode: int) -> tuple[socket.socket, tuple[int, int]]:

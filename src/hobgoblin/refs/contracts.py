@@ -38,29 +38,38 @@ ROUTE_IMPORT: Final = 3
 ROUTE_SELECTED: Final = 4
 
 
-class Host(Protocol):
-    """A thread with an event loop: what vats, promises and sessions run on."""
+class Host:
+    """A thread with an event loop: what vats, promises and sessions run on.
+
+    A class, not a protocol, so that compiled code calls it without looking up a name.
+
+    Args:
+        clock: returns seconds of a clock that only goes forward. Any thread.
+    """
+
+    __slots__ = ("clock",)
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
 
     def here(self) -> bool:
         """Tell whether the caller runs in this host's thread."""
-        ...
+        raise NotImplementedError
 
     def post(self, callback: Callable[..., object], *args: object) -> None:
         """Run ``callback(*args)`` in this host's thread, later, in the order posted. Any thread."""
-        ...
-
-    def clock(self) -> float:
-        """Return seconds of a clock that only goes forward. Any thread."""
-        ...
+        raise NotImplementedError
 
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
-        """Be the iterator behind ``await promise``, in whatever loop the caller runs."""
-        ...
+        """Return the iterator behind ``await promise``, in whatever loop the caller runs."""
+        raise NotImplementedError
 
 
 class Home(Protocol):
-    """What a promise belongs to and sends are made from: a vat."""
+    """What a promise belongs to and sends are made from: a vat. All of them are a `LocalHome`."""
 
+    @property
+    def _host(self) -> Host: ...
     @property
     def host(self) -> Host: ...
 

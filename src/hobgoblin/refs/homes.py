@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hobgoblin.refs.contracts import Site
+from hobgoblin.refs.contracts import Host, Site
 
 if TYPE_CHECKING:
     from hobgoblin.refs.message import Message
@@ -17,7 +17,14 @@ __all__ = ["LocalHome"]
 class LocalHome:
     """The home of a `LocalRef`: a vat, or what passes messages on. See `Home` for what is asked of it."""
 
-    __slots__ = ()
+    __slots__ = ("_host",)
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def host(self) -> Host:
+        return self._host
 
     def accept(self, message: Message) -> None:
         """Take a message for one of this home's objects. Any thread; must not raise."""

@@ -13,6 +13,7 @@ cdef class Message:
 
 cdef object _frame_at
 cdef Py_ssize_t _CALLER
+cdef dict _verbs
 
 @cython.locals(message=Message)
 cpdef Message message_to(object target, tuple args, object answer, object home, object site)

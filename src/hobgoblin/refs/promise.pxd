@@ -1,5 +1,7 @@
 cimport cython
 
+from hobgoblin.refs.contracts cimport Host
+from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.message cimport Message, call_site
 from hobgoblin.refs.reference cimport Ref
 
@@ -8,7 +10,8 @@ cdef int PENDING, FOLLOWING, FULFILLED, BROKEN, ROUTE_IMPORT, ROUTE_NONE
 
 
 cdef class Promise(Ref):
-    cdef public object _at, _site, _value, _route, _pos, _trace
+    cdef public LocalHome _at
+    cdef public object _site, _value, _route, _pos, _trace
     cdef public list _queue, _listeners
     cdef public int _state, _route_kind
     cdef public bint _used, _locked, _heard
@@ -64,4 +67,4 @@ cpdef _settle(Promise first)
 
 
 @cython.locals(promise=Promise)
-cpdef Promise promise_of(object home, object site)
+cpdef Promise promise_of(LocalHome home, object site)

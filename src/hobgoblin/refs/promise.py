@@ -134,7 +134,7 @@ class Promise(Ref, Generic[T_co]):
         return self._at
 
     def __await__(self) -> Generator[Any, None, T_co]:
-        return self._at.host.wait(self)
+        return self._at._host.wait(self)
 
     # An actor is any T, too. The first overload that fits is the one that is meant.
     @overload
@@ -198,7 +198,7 @@ class Promise(Ref, Generic[T_co]):
     # Messages
 
     def _accept(self, message: Message) -> None:
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._accept_here(message)
         else:
@@ -219,7 +219,7 @@ class Promise(Ref, Generic[T_co]):
             if self._queue is None:
                 self._queue = [message]
                 if self._listeners is None:
-                    self._since = self._at.host.clock()
+                    self._since = self._at._host.clock()
             else:
                 self._queue.append(message)
         elif state == FOLLOWING:
@@ -235,7 +235,7 @@ class Promise(Ref, Generic[T_co]):
             self._value._accept(message)
 
     def _room(self, done: Promise[None]) -> None:
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._room_here(done)
         else:
@@ -258,7 +258,7 @@ class Promise(Ref, Generic[T_co]):
 
     def _take_route(self, route: Route, kind: int) -> None:
         """Set a route that needs no position. Any thread."""
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._set_route(route, kind, 0)
         else:
@@ -270,7 +270,7 @@ class Promise(Ref, Generic[T_co]):
         self._route_kind = kind
         self._pos = pos
         if self._listeners is None and self._queue is None:
-            self._since = self._at.host.clock()
+            self._since = self._at._host.clock()
         if self._listeners is not None and kind >= ROUTE_IMPORT:
             # Also when all of them have left: those who come later take it that this has been done.
             route.listen(self)
@@ -287,7 +287,7 @@ class Promise(Ref, Generic[T_co]):
     # Settling
 
     def _resolve(self, value: object) -> None:
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._resolve_here(value)
         else:
@@ -305,7 +305,7 @@ class Promise(Ref, Generic[T_co]):
             _settle(self)
 
     def _break(self, error: BaseException) -> None:
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._break_here(error)
         else:
@@ -335,7 +335,7 @@ class Promise(Ref, Generic[T_co]):
             self._trace = other._trace
 
     def _follow(self, other: Promise[Any]) -> None:
-        if other._at.host is not self._at.host:
+        if other._at._host is not self._at._host:
             # Messages stay here until it settles: two threads that resolve promises to each
             # other's must not send messages in circles.
             self._locked = True
@@ -379,7 +379,7 @@ class Promise(Ref, Generic[T_co]):
 
     def _lead(self, follower: Promise[Any]) -> None:
         """Have a promise of another thread, locked to this one, settle the way this one does."""
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._lead_here(follower)
         else:
@@ -441,8 +441,8 @@ class Promise(Ref, Generic[T_co]):
             return True
         if type(part) is Promise:
             promise: Promise[Any] = part  # pyright: ignore[reportUnknownVariableType]
-            root = promise._root() if promise._at.host is self._at.host else promise
-            if root._at.host is not self._at.host or root._state < FULFILLED:
+            root = promise._root() if promise._at._host is self._at._host else promise
+            if root._at._host is not self._at._host or root._state < FULFILLED:
                 self._follow(root)
                 return False
             root._heard = True
@@ -455,7 +455,7 @@ class Promise(Ref, Generic[T_co]):
     # Listening
 
     def _listen(self, listener: Listener) -> None:
-        host = self._at.host
+        host = self._at._host
         if host.here():
             self._listen_here(listener)
         else:
@@ -485,7 +485,7 @@ class Promise(Ref, Generic[T_co]):
         if self._listeners is None:
             self._listeners = [listener]
             if self._route is None and self._queue is None:
-                self._since = self._at.host.clock()
+                self._since = self._at._host.clock()
             if self._route is not None and self._route_kind >= ROUTE_IMPORT and self._state == PENDING:
                 self._route.listen(self)
         else:
@@ -538,7 +538,7 @@ class Follower:
         self.follower = follower
 
     def settled(self, promise: Promise[Any]) -> None:
-        host = self.follower._at.host
+        host = self.follower._at._host
         if host.here():
             self.follower._settle_as(promise)
         else:
@@ -576,7 +576,7 @@ def _settle(first: Promise[Any]) -> None:
                     target._accept(message)
                     continue
                 answer = message.answer
-                if answer is None or answer._at.host is not promise._at.host:
+                if answer is None or answer._at._host is not promise._at._host:
                     if broken:
                         message.fail(promise._value)
                     else:

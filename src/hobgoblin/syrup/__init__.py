@@ -9,8 +9,8 @@
 from hobgoblin.syrup._forms import Encoders, KeyOrder, RecordForm
 from hobgoblin.syrup._names import common_symbol
 from hobgoblin.syrup.decoder import NEED_MORE, Constructors, Decoder, NeedMore, decode
-from hobgoblin.syrup.encoder import encode, encode_pieces, joined
-from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, frame_head, open_decoder
+from hobgoblin.syrup.encoder import encode, joined
+from hobgoblin.syrup.framing import Framing, StreamDecoder, frame, open_decoder
 
 __all__ = [
     "NEED_MORE",
@@ -25,9 +25,7 @@ __all__ = [
     "common_symbol",
     "decode",
     "encode",
-    "encode_pieces",
     "frame",
-    "frame_head",
     "joined",
     "open_decoder",
 ]

@@ -11,6 +11,8 @@ from hobgoblin.values import Symbol
 __all__ = ["Output"]
 
 _ROOM: Final = 4096
+_BEGIN: Final = 8
+"""Before what is written in place there is room for its length."""
 _SHORT: Final = 60
 """So many octets and a length before them are written in place."""
 _MOST: Final = 80
@@ -24,18 +26,21 @@ class Output:
     """Parts, and in the compiled form small ones in place.
 
     ``words``: whether integers of so many digits are within the limits. ``negative_zero``: whether ``-0.0``
-    is written so.
+    is written so. ``around``: how many octets have been put around values. ``taken``: how many were taken
+    last, without a length before them.
     """
 
-    # A compiler makes of ``octets``, which is ``_room`` in all methods, where that lies.
-    __slots__ = ("_at", "_room", "negative_zero", "parts", "words")
+    # A compiler makes of ``octets``, which is ``_room`` in all methods, where that lies, and bytes of a part.
+    __slots__ = ("_at", "_room", "around", "negative_zero", "parts", "taken", "words")
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.words = True
         self.negative_zero = True
-        self._room = bytearray(_ROOM if COMPILED else 0)
-        self._at = 0
+        self.around = 0
+        self.taken = 0
+        self._room: Any = bytearray(_ROOM if COMPILED else 0)
+        self._at = _BEGIN
 
     def put(self, part: bytes) -> None:
         """Write octets."""
@@ -51,22 +56,58 @@ class Output:
                 self.mark()
             self._copy(part, size)
 
+    def put_beside(self, part: bytes) -> None:
+        """Write a few octets that are no part of a value."""
+        self.around += len(part)
+        self.put(part)
+
+    def put_around(self, before: bytes, number: int, behind: bytes) -> None:
+        """Write a position, and a few octets around it, likewise."""
+        if not COMPILED:
+            self.put_beside(b"%b%d+%b" % (before, number, behind))
+            return
+        if self._at + _MOST + _MOST > _ROOM:
+            self.mark()
+        start = self._at
+        self._copy(before, len(before))
+        self._digits(number)
+        octets = self._room
+        octets[self._at] = 0x2B
+        self._at += 1
+        self._copy(behind, len(behind))
+        self.around += self._at - start
+
     def mark(self) -> int:
         """Return how many parts there are so far. What is written next belongs to later ones."""
-        if self._at:
-            self.parts.append(bytes(self._room[: self._at]))
-            self._at = 0
+        if self._at > _BEGIN:
+            octets = self._room
+            part: bytes = octets[_BEGIN : self._at]
+            self.parts.append(part)
+            self._at = _BEGIN
         return len(self.parts)
 
-    def take(self) -> bytes:
-        """Return what was written, and be empty again."""
-        if self._at and not self.parts:
-            size = self._at
-            self._at = 0
-            return bytes(self._room[:size])
-        self.mark()
-        encoded = b"".join(self.parts)
-        self.parts.clear()
+    def take(self, prefixed: bool) -> bytes:
+        """Return what was written, after its length and a colon if ``prefixed``, and be empty again."""
+        end = self._at
+        if end == _BEGIN or self.parts:
+            self.mark()
+            joined = b"".join(self.parts)
+            self.parts.clear()
+            self.taken = len(joined)
+            return b"%d:%b" % (len(joined), joined) if prefixed else joined
+        start = _BEGIN
+        octets = self._room
+        self.taken = end - start
+        if prefixed:
+            start -= 1
+            octets[start] = 0x3A
+            size = self.taken
+            while size:
+                start -= 1
+                octets[start] = 0x30 + size % 10
+                size //= 10
+        self._at = _BEGIN
+        encoded: bytes = octets[start:end]
         return encoded
 
     def atom(self, value: Any) -> bool:

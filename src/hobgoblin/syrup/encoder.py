@@ -31,12 +31,13 @@ from hobgoblin.syrup._output import Output
 from hobgoblin.syrup._tokens import COMPILED, LONG, TOO_DEEP, TOO_MANY
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
-__all__ = ["encode", "encode_pieces", "joined"]
+__all__ = ["Allowance", "Writer", "encode", "joined", "writer_for"]
 
 _Frame: TypeAlias = tuple[Any, int, Any, bytes]
 """What is to be written of a container, how much of that is done, the container, and what closes it."""
 
 _NO_ENCODERS: Final[Encoders] = MappingProxyType({})
+_DECODED: Final = KeyOrder.DECODED
 _NEGATIVE_ZERO: Final = double(-0.0)
 _ZERO: Final = double(0.0)
 _SMALL: Final = {number: b"%d+" % number for number in range(1000)}
@@ -67,20 +68,6 @@ def encode(
     return _encode(value, encoders, key_order, limits, negative_zero)
 
 
-def encode_pieces(
-    value: object,
-    *,
-    encoders: Encoders = _NO_ENCODERS,
-    limits: Limits = DEFAULT_LIMITS,
-    negative_zero: bool = True,
-) -> bytes | list[bytes]:
-    """Return what `encode` does, or pieces of it, three at least, if there are long strings in it.
-
-    Long `bytes` are pieces of their own then, which are not copied.
-    """
-    return _encode_pieces(value, encoders, limits, negative_zero)
-
-
 def joined(parts: Sequence[bytes]) -> list[bytes]:
     """Return the same octets in fewer parts: those that are long as they are, what is between as one."""
     if not parts or max(map(len, parts)) < _LONG:
@@ -103,128 +90,140 @@ def joined(parts: Sequence[bytes]) -> list[bytes]:
 def _encode(
     value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
 ) -> bytes:
-    walk = _written(value, encoders, key_order, limits, negative_zero)
-    encoded = walk._out.take()
-    _put_back(walk, len(encoded))
-    return encoded
+    allowed = _USUAL if limits is DEFAULT_LIMITS else Allowance(limits)
+    writer = _begun(encoders, key_order, allowed, negative_zero)
+    writer.write(value)
+    return writer.take()
 
 
-def _encode_pieces(
-    value: object, encoders: Encoders, limits: Limits, negative_zero: bool
-) -> bytes | list[bytes]:
-    walk = _written(value, encoders, KeyOrder.DECODED, limits, negative_zero)
-    out = walk._out
-    if walk._counted >= _LONG:
-        out.mark()
-        pieces = joined(out.parts)
-        # A long part may be the encoding of a text, and the last or the first.
-        if len(pieces) >= 3:
-            out.parts.clear()
-            _put_back(walk, sum(map(len, pieces)))
-            return pieces
-    encoded = out.take()
-    _put_back(walk, len(encoded))
-    return encoded
+def writer_for(encoders: Encoders, allowed: Allowance, negative_zero: bool) -> Writer:
+    """Return what writes one message; the arguments are those of `encode`."""
+    return _begun(encoders, _DECODED, allowed, negative_zero)
 
 
-def _written(
-    value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
-) -> _Walk:
-    walk = _SPARE.pop() if _SPARE else _Walk()
-    walk._begin(encoders, key_order, limits, negative_zero)
-    try:
-        walk.write((value,))
-    except NoForm as wrong:
-        raise SyrupError(str(wrong), path=join_steps(wrong.steps[::-1])) from None
-    return walk
-
-
-def _put_back(walk: _Walk, size: int) -> None:
-    """Keep what has written so many octets for the next value. Raises `SyrupError` if they are too many."""
-    walk._encoders = _NO_ENCODERS
-    walk._table = None
-    if not _SPARE:
-        _SPARE.append(walk)
-    if size > walk._most:
-        raise SyrupError(_too_large(walk._limits))
+def _begun(encoders: Encoders, key_order: KeyOrder, allowed: Allowance, negative_zero: bool) -> Writer:
+    writer = _SPARE.pop() if _SPARE else Writer()
+    out = writer.out
+    out.words = allowed.digits >= WORD_DIGITS
+    out.negative_zero = negative_zero
+    out.around = 0
+    writer._allowed = allowed
+    writer._encoders = encoders
+    writer._table = encoders if type(encoders) is dict else None
+    writer._key_order = key_order
+    writer._left = allowed.elements
+    writer._counted = 0
+    return writer
 
 
 @final
-class _Walk:
-    """The way through one value.
+class Allowance:
+    """How much a message may hold: what an encoder looks at of ``limits``."""
+
+    __slots__ = ("depth", "digits", "elements", "limits", "octets", "small")
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.elements = limits.elements
+        self.depth = limits.depth
+        self.octets = limits.message_bytes
+        self.digits = limits.integer_digits
+        self.small = _SMALL if self.digits > 2 else _NONE_SMALL
+
+
+@final
+class Writer:
+    """Writes one message: a value, and what there is around it in ``out``.
 
     Containers are written by recursion. Those deeper than the call stack should get are put on a stack
-    of its own first, and taken up from there.
+    of its own first, and taken up from there. One that has raised is of no use any more.
     """
 
     __slots__ = (
+        "_allowed",
         "_ceiling",
         "_counted",
-        "_depth",
-        "_digits",
-        "_elements",
         "_encoders",
         "_halted",
         "_key_order",
         "_left",
-        "_limits",
-        "_most",
-        "_negative_zero",
-        "_out",
-        "_small",
         "_table",
+        "out",
     )
 
     def __init__(self) -> None:
-        self._out = Output()
+        self.out = Output()
         self._encoders: Encoders = _NO_ENCODERS
         self._table: dict[type, Callable[[Any], bytes | Record]] | None = None
-        self._key_order = KeyOrder.DECODED
-        self._negative_zero = True
+        self._key_order = _DECODED
+        self._allowed = _USUAL
         self._left: int = 0
         self._counted = 0
         self._ceiling = 0
         self._halted: list[_Frame] = []
-        self._hold_to(DEFAULT_LIMITS)
 
-    def _hold_to(self, limits: Limits) -> None:
-        self._limits = limits
-        self._elements: int = limits.elements
-        self._depth = limits.depth
-        self._most = limits.message_bytes
-        self._digits = limits.integer_digits
-        self._small = _SMALL if self._digits > 2 else _NONE_SMALL
-        self._out.words = self._digits >= WORD_DIGITS
+    def write(self, value: object) -> None:
+        """Write the value. Raises as `encode`; that it is too large may show only when it is taken."""
+        self._ceiling = min(self._allowed.depth, _NESTED)
+        try:
+            if not self._items((value,), 0, None, b"", 0):
+                self._go_on()
+        except NoForm as wrong:
+            raise SyrupError(str(wrong), path=join_steps(wrong.steps[::-1])) from None
 
-    def _begin(self, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool) -> None:
-        if limits is not self._limits:
-            self._hold_to(limits)
-        self._encoders = encoders
-        self._table = encoders if type(encoders) is dict else None
-        self._key_order = key_order
-        self._negative_zero = negative_zero
-        self._out.negative_zero = negative_zero
-        self._left = self._elements
-        self._counted = 0
+    def take(self) -> bytes:
+        """Return what was written. Raises `SyrupError` if the value is too large."""
+        encoded = self.out.take(False)
+        self._end(self.out.taken)
+        return encoded
 
-    def write(self, values: tuple[object]) -> None:
-        """Write the one value in there."""
-        self._ceiling = min(self._depth, _NESTED)
-        if self._items(values, 0, None, b"", 0):
-            return
+    def take_message(self, prefixed: bool, cuts: bool) -> bytes | tuple[bytes, ...]:
+        """Return what was written, as a message of a stream. Raises as `take`.
+
+        Args:
+            prefixed: whether its length and a colon come before it.
+            cuts: whether to return it in pieces if there are long strings in it. Long `bytes` are pieces
+                of their own then, which are not copied.
+        """
+        out = self.out
+        if cuts and self._counted >= _LONG:
+            out.mark()
+            pieces = joined(out.parts)
+            if len(pieces) > 1:
+                size = sum(map(len, pieces))
+                out.parts.clear()
+                if prefixed:
+                    pieces[0] = b"%d:%b" % (size, pieces[0])
+                self._end(size)
+                return tuple(pieces)
+            out.parts[:] = pieces
+        encoded = out.take(prefixed)
+        self._end(out.taken)
+        return encoded
+
+    def _end(self, size: int) -> None:
+        """The message has so many octets: keep this for the next one."""
+        allowed = self._allowed
+        if size - self.out.around > allowed.octets:
+            raise SyrupError(_too_large(allowed.limits))
+        self._encoders = _NO_ENCODERS
+        self._table = None
+        if not _SPARE:
+            _SPARE.append(self)
+
+    def _go_on(self) -> None:
+        """Write what is nested too deeply for the call stack."""
         stack: list[_Frame] = []
         try:
-            while True:
-                stack.extend(reversed(self._halted))
-                self._halted.clear()
-                done = True
-                while done and stack:
-                    rest, index, container, closing = stack.pop()
-                    depth = len(stack)
-                    self._ceiling = min(self._depth, depth + _NESTED)
-                    done = self._items(rest, index, container, closing, depth)
-                if done:
-                    return
+            done = False
+            while not done or stack:
+                if not done:
+                    stack.extend(reversed(self._halted))
+                    self._halted.clear()
+                rest, index, container, closing = stack.pop()
+                depth = len(stack)
+                self._ceiling = min(self._allowed.depth, depth + _NESTED)
+                done = self._items(rest, index, container, closing, depth)
         except NoForm as wrong:
             inside = stack[1:]  # the first is what holds the value itself
             wrong.steps.extend([_step(container, index - 1) for _, index, container, _ in reversed(inside)])
@@ -236,10 +235,10 @@ class _Walk:
         False if it is nested too deeply for that: then it and those within it are in ``_halted``, from
         the innermost on.
         """
-        out = self._out
+        out = self.out
         parts = out.parts
         left = self._left
-        small = self._small
+        small = self._allowed.small
         rest: Any = values[index:] if index else values
         try:
             while True:
@@ -254,7 +253,7 @@ class _Walk:
                     if kind is str:
                         part = string(item)
                     elif kind is int:
-                        part = small.get(item) or integer(item, self._digits)
+                        part = small.get(item) or integer(item, self._allowed.digits)
                     elif kind is Symbol or kind is Key:
                         part = item._syrup or symbol(item.name)
                     elif kind is bytes:
@@ -268,7 +267,7 @@ class _Walk:
                     elif item is False:
                         part = b"f"
                     elif kind is float:
-                        part = double(item if item or self._negative_zero else 0.0)
+                        part = double(item if item or self.out.negative_zero else 0.0)
                     else:
                         self._left = left
                         inner = self._inner(item, depth)
@@ -286,8 +285,8 @@ class _Walk:
                         parts.append(part)
                     if len(part) >= _LARGE:
                         self._counted += len(part)
-                        if self._counted > self._most:
-                            raise NoForm(_too_large(self._limits))
+                        if self._counted > self._allowed.octets:
+                            raise NoForm(_too_large(self._allowed.limits))
                     index += 1
                 if type(container) is not HalfSet or not container.advance(out.mark()):
                     break
@@ -306,7 +305,7 @@ class _Walk:
     def _inner(self, item: Any, depth: int) -> bytes | bool:
         """Write a container, or what stands for one: as `_items`. Or return what is to be written."""
         kind: type[object] = type(item)  # pyright: ignore[reportUnknownVariableType]
-        label: Any = None
+        form: Any = None
         inner: Any = item
         if not (
             kind is tuple
@@ -319,22 +318,22 @@ class _Walk:
             table = self._table
             encoder = self._encoders.get(kind) if table is None else table.get(kind)
             if type(encoder) is RecordForm:
-                label = encoder
+                form = encoder
             else:
-                inner = substitute(item, encoder, self._digits)
+                inner = substitute(item, encoder, self._allowed.digits)
                 if type(inner) is bytes:
-                    return inner if self._negative_zero or inner != _NEGATIVE_ZERO else _ZERO
-        if depth >= self._ceiling and depth >= self._depth:
+                    return inner if self.out.negative_zero or inner != _NEGATIVE_ZERO else _ZERO
+        if depth >= self._ceiling and depth >= self._allowed.depth:
             raise NoForm(TOO_DEEP)
-        out = self._out
+        out = self.out
         values: Any = inner
         container: Any = inner
         closing = b"]"
-        if label is not None:
+        if form is not None:
             self._count_label()
-            out.put(label.head)
-            values = label.fields(item)
-            container = label
+            out.put(form.head)
+            values = form.fields(item)
+            container = form
             closing = b">"
         elif isinstance(inner, (tuple, list)):
             out.put(b"[")
@@ -368,7 +367,8 @@ class _Walk:
         self._left -= 1
 
 
-_SPARE: Final[list[_Walk]] = []
+_USUAL: Final = Allowance(DEFAULT_LIMITS)
+_SPARE: Final[list[Writer]] = []
 """Nobody's at the moment: to make one costs more than to write a small message."""
 
 

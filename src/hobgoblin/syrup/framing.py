@@ -21,7 +21,6 @@ __all__ = [
     "PrefixedDecoder",
     "StreamDecoder",
     "frame",
-    "frame_head",
     "open_decoder",
 ]
 
@@ -262,12 +261,5 @@ def frame(message: bytes, framing: Framing) -> bytes:
 
 _HEADS_KEPT: Final = 512
 _HEADS: Final = [b"%d:" % size for size in range(_HEADS_KEPT)]
-
-
-def frame_head(size: int, framing: Framing) -> bytes:
-    """Return what `frame` puts before a message of so many octets."""
-    return b"%d:" % size if framing is _PREFIXED else b""
-
-
 _PREFIXED: Final = Framing.PREFIXED
 _DETECT: Final = Framing.DETECT

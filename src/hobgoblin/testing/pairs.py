@@ -79,17 +79,17 @@ def outcome(promise: Promise[Any]) -> str | tuple[str, Any]:
 
 
 @final
-class _Here:
+class _Here(Host):
     """A host whose only thread is the test's."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: 0.0)
 
     def here(self) -> bool:
         return True
 
     def post(self, callback: Callable[..., object], *args: object) -> None:
         callback(*args)
-
-    def clock(self) -> float:
-        return 0.0
 
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
         raise RuntimeError("there is no event loop here: pump the pair, then ask testing.outcome(promise)")
@@ -124,6 +124,7 @@ class SessionOwner(LocalHome):
         now: float = 0.0,
         **options: Any,
     ) -> None:
+        super().__init__(_HERE)
         self.name = name
         self.inbox: deque[Message] = deque()
         self.log: list[str] = []
@@ -153,10 +154,6 @@ class SessionOwner(LocalHome):
 
     def __repr__(self) -> str:
         return f"<SessionOwner {self.name}>"
-
-    @property
-    def host(self) -> Host:
-        return _HERE
 
     @property
     def home(self) -> SessionOwner:

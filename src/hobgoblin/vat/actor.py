@@ -185,6 +185,11 @@ class Actor:
     _hob_call: ClassVar[Guard | Callable[..., Any] | None] = None
     _hob_ready: ClassVar[bool] = True
 
+    # Of an instance that lives in a vat. What asks for its ``__dict__`` makes one, which takes 64 octets for
+    # each actor: so these are read and set as attributes.
+    _hob_ref: weak_ref[LocalRef] | None = None
+    _hob_vat: Vat | None = None
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         declared: dict[str, Method[..., Any]] = {}
@@ -219,22 +224,18 @@ class Actor:
         cls._hob_ready = False
 
     def __setattr__(self, name: str, value: object) -> None:
-        attributes = self.__dict__
-        vat = attributes.get("_hob_vat")
+        vat = self._hob_vat
         if vat is not None and vat._open:
-            old = attributes.get(name, MISSING)
+            old = self.__dict__.get(name, MISSING)
             if old is MISSING:
                 old = _old_value(self, name)
             vat._undo.append((self, name, old))
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        attributes = self.__dict__
-        old = attributes.get(name, MISSING)
-        if old is MISSING:
-            old = _old_value(self, name)
+        old = stored(self, name)
         object.__delattr__(self, name)
-        vat = attributes.get("_hob_vat")
+        vat = self._hob_vat
         if vat is not None and vat._open:
             vat._undo.append((self, name, old))
 
@@ -292,9 +293,8 @@ def undo(actor: Actor, name: str, old: object) -> None:
 
 def adopt(actor: Actor, reference: LocalRef, vat: Vat) -> None:
     """Tell an actor who it is: from now on its assignments belong to the turns of ``vat``."""
-    attributes = actor.__dict__
-    attributes["_hob_ref"] = weak_ref(reference)
-    attributes["_hob_vat"] = vat
+    object.__setattr__(actor, "_hob_ref", weak_ref(reference))
+    object.__setattr__(actor, "_hob_vat", vat)
 
 
 def disown(actor: Actor) -> None:
@@ -309,14 +309,14 @@ def reference_to(actor: Actor) -> LocalRef:
     Raises:
         NotInVat: it has not been spawned.
     """
-    known = actor.__dict__.get("_hob_ref")
+    known = actor._hob_ref
     if known is None:
         name = type(actor).__name__
         raise NotInVat(f"this {name} lives in no vat yet: use spawn({name}, …)")
-    reference: LocalRef | None = known()
+    reference = known()
     if reference is None:
         # Everybody has dropped it, and only a running method still knows the object.
-        vat = actor.__dict__["_hob_vat"]
+        vat = cast("Vat", actor._hob_vat)
         reference = LocalRef(vat, actor)
         adopt(actor, reference, vat)
     return reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from hobgoblin.refs import Home, Host, LocalHome, LocalRef, Message, Promise, Ref, Site
+from hobgoblin.refs import Home, LocalHome, LocalRef, Message, Promise, Ref, Site
 
 if TYPE_CHECKING:
     from hobgoblin.vat.vat import Vat
@@ -20,6 +20,7 @@ class Forwarding(LocalHome):
     def __init__(self, home: Home) -> None:
         # Forwarders to forwarders are no chain in this: there is a vat below them.
         self._home: Home = home._home if isinstance(home, Forwarding) else home
+        super().__init__(self._home.host)
 
     def reference(self) -> Any:
         """Return the reference to give out: of one object, so to be called once."""
@@ -30,10 +31,6 @@ class Forwarding(LocalHome):
         raise NotImplementedError
 
     # Sends from outside of any vat, for which a reference names its home
-
-    @property
-    def host(self) -> Host:
-        return self._home.host
 
     def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
         return self._home.send(target, args, site)

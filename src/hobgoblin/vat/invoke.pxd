@@ -1,11 +1,11 @@
 cimport cython
 
-from hobgoblin.values cimport Keyword
+from hobgoblin.values cimport Keyword, Symbol
 from hobgoblin.vat.guards cimport Guard
 
-cdef object Actor, Shaped, Symbol
+cdef object Actor, Shaped
 
-@cython.locals(methods=dict)
+@cython.locals(methods=dict, symbol=Symbol, name=str)
 cpdef object invoke(object behaviour, tuple args)
 @cython.locals(count=Py_ssize_t, guard=Guard)
 cdef object _call_method(object function, object behaviour, tuple args)

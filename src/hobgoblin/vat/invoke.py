@@ -45,7 +45,8 @@ def invoke(behaviour: object, args: tuple[object, ...]) -> Any:
     cls = type(behaviour)
     verb = args[0] if args else None
     if type(verb) is Symbol:
-        name = verb.name
+        symbol = verb
+        name = symbol.name
         methods = cls._hob_methods
         function = methods.get(name)
         if function is not None:

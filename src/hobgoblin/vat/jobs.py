@@ -61,7 +61,7 @@ def maker(behaviour: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Make
     if args or kwargs:
         raise TypeError(f"only an Actor class takes constructor arguments; {name} is none")
     if isinstance(behaviour, Actor):
-        if "_hob_ref" in behaviour.__dict__:
+        if behaviour._hob_ref is not None:
             raise TypeError(f"this {name} has been spawned already: use the reference to it")
         make_ready(type(behaviour))
         return lambda _: behaviour
@@ -82,7 +82,7 @@ def _construct(
         return cls(*args, **kwargs)
     actor: object = cls.__new__(cls, *args, **kwargs)
     if isinstance(actor, cls):
-        actor.__dict__["_hob_ref"] = weak_ref(reference)
+        object.__setattr__(actor, "_hob_ref", weak_ref(reference))
         try:
             actor.__init__(*args, **kwargs)  # type: ignore[misc]  # what calling the class does
         except BaseException:

@@ -1,7 +1,9 @@
 cimport cython
 
+from hobgoblin.values cimport Symbol
+
 cdef frozenset _AS_IS
-cdef object _INTEGER_BOUND, _INTEGER_LEAST, Symbol
+cdef object _INTEGER_BOUND, _INTEGER_LEAST
 cdef Py_ssize_t _DEPTH
 
 
@@ -16,5 +18,6 @@ cdef class _Passage:
     cpdef _count(self, Py_ssize_t values)
 
 
+@cython.locals(text=str, symbol=Symbol)
 cpdef tuple pass_arguments(tuple args, object vat)
 cpdef object pass_value(object value, object vat, str name)

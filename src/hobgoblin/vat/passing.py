@@ -61,10 +61,13 @@ def pass_arguments(args: tuple[Any, ...], vat: Vat) -> tuple[Any, ...]:
             if _INTEGER_LEAST < arg < _INTEGER_BOUND:
                 continue
         elif kind is str:
-            if arg.isascii():
+            text = arg
+            if text.isascii():
                 continue
         elif kind is Symbol:
-            if arg.name.isascii():
+            symbol = arg
+            text = symbol.name
+            if text.isascii():
                 continue
         elif kind in _AS_IS:
             continue
@@ -184,7 +187,7 @@ class _Passage:
             label = self._part(value.label, ".label", depth)
             return Record(label, cast("tuple[object, ...]", self._part(value.fields, ".fields", depth)))
         if isinstance(value, Actor):
-            return reference_to(value) if "_hob_ref" in value.__dict__ else self.vat.spawn(value)
+            return reference_to(value) if value._hob_ref is not None else self.vat.spawn(value)
         if isinstance(value, FUNCTIONS):
             return self.vat.spawn(value)
         if isinstance(value, Exception):

@@ -3,6 +3,7 @@ cimport cython
 from hobgoblin.refs.message cimport Message
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef
+from hobgoblin.vat.contracts cimport VatHost
 from hobgoblin.vat.passing cimport pass_value
 from hobgoblin.vat.vat cimport Vat
 
@@ -24,7 +25,7 @@ cdef class Stretches:
         vat=Vat, promise=Promise, left=Py_ssize_t, began=double, until=double, now=double, cancelled=bint
     )
     cpdef object _step(self, object value, tuple thrown)
-    @cython.locals(vat=Vat)
+    @cython.locals(vat=Vat, host=VatHost)
     cpdef bint _goes_on(self, Promise promise) except *
     @cython.locals(vat=Vat)
     cpdef _returned(self, object result)

@@ -153,13 +153,14 @@ class Stretches:
         """
         vat = self._vat
         task = self._task
+        host = vat._host
         if task is None or vat._stopped or len(vat._stretches) > 1:
             return False
         if promise._state < FULFILLED or vat._queue:
             try:
-                vat._host.run_woken()
+                host.run_woken()
             except BaseException as error:  # not of this method
-                vat._host.post(_raise, error)
+                host.post(_raise, error)
                 return False
         return (
             promise._state >= FULFILLED

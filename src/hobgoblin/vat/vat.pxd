@@ -4,6 +4,7 @@ from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.message cimport Message, message_to
 from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
+from hobgoblin.vat.contracts cimport VatHost
 from hobgoblin.vat.invoke cimport invoke
 from hobgoblin.vat.passing cimport pass_arguments, pass_value
 
@@ -13,7 +14,7 @@ cdef object Nobody, _COROUTINE
 
 cdef class Vat(LocalHome):
     cdef object __weakref__
-    cdef public object name, _host, _here, _clock, _context, _queue, _held, _stepping, _dependents, _journal, _ended, _left_behind
+    cdef public object name, _put, _clock, _context, _queue, _held, _stepping, _dependents, _journal, _ended, _left_behind
     cdef public double _slice, _slow
     cdef public dict _stretches
     cdef public bint _awake, _draining, _stopped, _failing, _open, _recording
@@ -28,7 +29,7 @@ cdef class Vat(LocalHome):
     cpdef effect(self, object effect)
     cpdef call_near(self, object target, tuple args, dict kwargs)
     cpdef _begin(self, LocalRef running)
-    @cython.locals(message=Message, target=Ref, effects=list)
+    @cython.locals(effects=list)
     cpdef _commit(self)
     cpdef _abandon(self)
     cpdef _settle(self, Promise answer, object result)
@@ -39,3 +40,7 @@ cdef class Vat(LocalHome):
     cpdef drain_now(self)
     @cython.locals(target=LocalRef, answer=Promise, asynchronous=bint)
     cpdef _deliver(self, Message message)
+
+
+@cython.locals(message=Message, target=Ref)
+cdef _set_out(object effect)

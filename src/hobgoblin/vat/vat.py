@@ -79,15 +79,16 @@ class Vat(LocalHome):
         slice_seconds: float = 0.005,
         slow_turn_seconds: float = 0.25,
     ) -> None:
+        super().__init__(host)
+        self._host: VatHost = host
         self.name = name
-        self._host = host
-        self._here = host.here
         self._clock = host.clock
         self._slice = slice_seconds
         self._slow = slow_turn_seconds
         self._context = copy_context()
         self._context.run(current_home.set, self)
         self._queue: deque[Message | Job] = deque()
+        self._put = self._queue.append
         # The queue is being drained, or will be without further ado.
         self._awake = False
         self._draining = False
@@ -262,7 +263,7 @@ class Vat(LocalHome):
 
     def accept(self, message: Message) -> None:
         """Take a message for one of this vat's objects. Any thread."""
-        self._queue.append(message)
+        self._put(message)
         if not self._awake:
             self._wake()
 
@@ -271,7 +272,7 @@ class Vat(LocalHome):
         args = pass_arguments(args, self)
         answer = promise_of(self, site)
         message = message_to(target, args, answer, self, site)
-        if self._open and self._here():
+        if self._open and self._host.here():
             self._effects.append(message)
         else:
             way = target
@@ -281,7 +282,7 @@ class Vat(LocalHome):
     def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send to any reference without asking for an answer."""
         message = message_to(target, pass_arguments(args, self), None, self, site)
-        if self._open and self._here():
+        if self._open and self._host.here():
             self._effects.append(message)
         else:
             way = target
@@ -306,7 +307,7 @@ class Vat(LocalHome):
 
     def effect(self, effect: Effect) -> None:
         """Let an effect set out when the open turn commits, or now if none is open."""
-        if self._open and self._here():
+        if self._open and self._host.here():
             self._effects.append(effect)
         else:
             effect.dispatch()
@@ -408,15 +409,13 @@ class Vat(LocalHome):
             for reference, behaviour in self._becomes:
                 reference._behaviour = behaviour
             self._becomes.clear()
-        if self._effects:
-            effects, self._effects = self._effects, []
+        effects = self._effects
+        if len(effects) > 1:
+            self._effects = []
             for effect in effects:
-                if type(effect) is Message:
-                    message = effect
-                    target = message.target
-                    target._accept(message)
-                else:
-                    effect.dispatch()
+                _set_out(effect)
+        elif effects:
+            _set_out(effects.pop())
 
     def _abandon(self) -> None:
         """Undo everything that the open turn did."""
@@ -445,7 +444,7 @@ class Vat(LocalHome):
     # Inside
 
     def _enqueue(self, job: Message | Job) -> None:
-        self._queue.append(job)
+        self._put(job)
         if not self._awake:
             self._wake()
 
@@ -492,6 +491,7 @@ class Vat(LocalHome):
     def _drain(self) -> None:
         """Run turns until the queue is empty or the time slice is used up."""
         queue = self._queue
+        take = queue.popleft
         clock = self._clock
         before = clock()
         end = before + self._slice
@@ -499,7 +499,7 @@ class Vat(LocalHome):
         job: Message | Job | None = None
         try:
             while queue and self._held is None:
-                job = queue.popleft()
+                job = take()
                 if isinstance(job, Message):
                     self._deliver(job)
                 else:
@@ -634,6 +634,15 @@ class Vat(LocalHome):
 
     def _stop_error(self) -> VatStopped:
         return VatStopped(f"{self.name} {self._ended}")
+
+
+def _set_out(effect: Effect) -> None:
+    if type(effect) is Message:
+        message = effect
+        target = message.target
+        target._accept(message)
+    else:
+        effect.dispatch()
 
 
 def _open_turn() -> Vat | None:

@@ -11,14 +11,14 @@
 
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm
 from hobgoblin.syrup import NEED_MORE, Framing, StreamDecoder, common_symbol
+from hobgoblin.wire.calls import CallWriter, argument_limits
 from hobgoblin.wire.codec import SYRUP, Codec, Encode, OpenDecoder
-from hobgoblin.wire.octets import ARGUMENTS, SYRUP_OCTETS, Octets, argument_limits, octets_by
+from hobgoblin.wire.octets import SYRUP_OCTETS, Octets, octets_by
 from hobgoblin.wire.schema import APRIL_2026, PEERS, Schema
 from hobgoblin.wire.tables import TODAY, WIRES, Wire, wire_of
 
 __all__ = [
     "APRIL_2026",
-    "ARGUMENTS",
     "BYTE_ARRAYS",
     "NEED_MORE",
     "PEERS",
@@ -27,6 +27,7 @@ __all__ = [
     "S_EXPRESSIONS",
     "TODAY",
     "WIRES",
+    "CallWriter",
     "Codec",
     "CryptoForm",
     "Encode",

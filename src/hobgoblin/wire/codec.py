@@ -13,9 +13,7 @@ from hobgoblin.syrup import (
     KeyOrder,
     StreamDecoder,
     encode,
-    encode_pieces,
     frame,
-    frame_head,
     open_decoder,
 )
 from hobgoblin.values import Limits
@@ -74,14 +72,6 @@ class Codec:
     frame: Callable[[bytes, Framing], bytes]
     """Returns what to send for an encoded message on a channel of that kind."""
 
-    encode_pieces: Callable[..., bytes | list[bytes]] | None = None
-    """As ``encode``, but with the pieces of what holds long strings, which need not be copied then."""
-
-    frame_head: Callable[[int, Framing], bytes] | None = None
-    """Returns what ``frame`` puts before a message of so many octets, if that is all that it does.
-
-    With both of these, long strings are handed to the channel as they are."""
-
 
 def _encode_signed(value: object, encoders: Encoders) -> bytes:
     # What was read is canonical and keeps the order of its keys.
@@ -94,7 +84,5 @@ SYRUP: Final = Codec(
     encode_signed=_encode_signed,
     open_decoder=open_decoder,
     frame=frame,
-    encode_pieces=encode_pieces,
-    frame_head=frame_head,
 )
 """What all peers speak today: `hobgoblin.syrup`."""

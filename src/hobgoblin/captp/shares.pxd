@@ -1,0 +1,5 @@
+cdef class Charges:
+    cdef public dict by_pos
+    cdef public object share
+
+    cpdef drop(self, object pos)
