@@ -16,12 +16,12 @@ cdef class Speaker:
     cdef public Py_ssize_t _bytes_sent, _cut, _most_released, _sent, _unsent
     cdef public bint _cuts, _learning, _negative_zero
 
+    @cython.locals(deltas=list, end=Py_ssize_t, most=Py_ssize_t, positions=list, questions=list, start=Py_ssize_t)
+    cpdef _give_back(self)
     @cython.locals(crossing=Crossing, to=Py_ssize_t, to_answer=bint, resolver=Py_ssize_t)
     cpdef _ask(self, object target, tuple args, Py_ssize_t question, Promise answer)
     @cython.locals(crossing=Crossing, to=Py_ssize_t, to_answer=bint, ignored=Py_ssize_t)
     cpdef _say(self, object target, tuple args)
-    @cython.locals(deltas=list, end=Py_ssize_t, most=Py_ssize_t, positions=list, questions=list, start=Py_ssize_t)
-    cpdef _give_back(self)
     cpdef object _encode(self, object value, object limits)
     cpdef object _known_framing(self)
     cpdef _send(self, bytes message)

@@ -25,6 +25,8 @@ from hobgoblin.messages import (
     OpUntag,
 )
 from hobgoblin.syrup import Encoders
+from hobgoblin.syrup._output import Output
+from hobgoblin.syrup._tokens import COMPILED
 from hobgoblin.values import Limits, Record
 from hobgoblin.wire.calls import CallWriter, SyrupCalls, TableCalls, Written, octets_of, without_bound
 from hobgoblin.wire.codec import Codec
@@ -109,7 +111,12 @@ def _gc_answers(positions: list[int]) -> bytes:
 
 
 def _numbers(numbers: list[int]) -> bytes:
-    return b"%d+" * len(numbers) % tuple(numbers)
+    if not COMPILED:
+        return b"%d+" * len(numbers) % tuple(numbers)
+    out = Output()
+    for number in numbers:
+        out.put_around(b"", number, b"")
+    return out.take(False)
 
 
 # A format's own method is the fastest of functions that fill it.
