@@ -340,9 +340,8 @@ def limits_do_not_hold(plant: Plant) -> None:
     """The tables of a session grow as its peer likes."""
     original = Crossing.__init__
 
-    def init(self: Any, *args: Any) -> None:
-        original(self, *args)
-        self._limits = DEFAULT_LIMITS
+    def init(self: Any, sink: Any, new_promise: Any, bootstrap: Any, limits: Any, *args: Any) -> None:
+        original(self, sink, new_promise, bootstrap, DEFAULT_LIMITS, *args)
 
     plant(Crossing, "__init__", init)
 
