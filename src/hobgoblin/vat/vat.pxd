@@ -29,7 +29,7 @@ cdef class Vat(LocalHome):
     cpdef effect(self, object effect)
     cpdef call_near(self, object target, tuple args, dict kwargs)
     cpdef _begin(self, LocalRef running)
-    @cython.locals(effects=list)
+    @cython.locals(message=Message, target=Ref, effects=list)
     cpdef _commit(self)
     cpdef _abandon(self)
     cpdef _settle(self, Promise answer, object result)
@@ -40,7 +40,3 @@ cdef class Vat(LocalHome):
     cpdef drain_now(self)
     @cython.locals(target=LocalRef, answer=Promise, asynchronous=bint)
     cpdef _deliver(self, Message message)
-
-
-@cython.locals(message=Message, target=Ref)
-cdef _set_out(object effect)

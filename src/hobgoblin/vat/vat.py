@@ -409,13 +409,15 @@ class Vat(LocalHome):
             for reference, behaviour in self._becomes:
                 reference._behaviour = behaviour
             self._becomes.clear()
-        effects = self._effects
-        if len(effects) > 1:
-            self._effects = []
+        if self._effects:
+            effects, self._effects = self._effects, []
             for effect in effects:
-                _set_out(effect)
-        elif effects:
-            _set_out(effects.pop())
+                if type(effect) is Message:
+                    message = effect
+                    target = message.target
+                    target._accept(message)
+                else:
+                    effect.dispatch()
 
     def _abandon(self) -> None:
         """Undo everything that the open turn did."""
@@ -634,15 +636,6 @@ class Vat(LocalHome):
 
     def _stop_error(self) -> VatStopped:
         return VatStopped(f"{self.name} {self._ended}")
-
-
-def _set_out(effect: Effect) -> None:
-    if type(effect) is Message:
-        message = effect
-        target = message.target
-        target._accept(message)
-    else:
-        effect.dispatch()
 
 
 def _open_turn() -> Vat | None:
