@@ -8,10 +8,12 @@ from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
 from hobgoblin.refs.selection cimport Selection
 from hobgoblin.reports cimport Report, is_passed_on, report_to
+from hobgoblin.values cimport Shaped, as_crossing
 from hobgoblin.vat.vat cimport Vat
 
 
 cdef int FULFILLED, BROKEN
+cdef Py_ssize_t BURST
 
 
 cdef class Connection(Origin):

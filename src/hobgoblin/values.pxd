@@ -22,3 +22,10 @@ cdef class Record:
 
 cdef class SyrupSet:
     cdef readonly object items
+
+
+cdef class Shaped:
+    cdef public object value
+
+
+cpdef tuple as_crossing(tuple args)

@@ -9,7 +9,7 @@ cdef object RESOLVER, _RAW
 
 
 cdef class Speaker:
-    cdef public object wire, dialect, _argument_limits, _codec, _decoder, _framing, _limits, _octets, _out, _version, _way
+    cdef public object wire, dialect, _argument_limits, _codec, _decoder, _framing, _keep, _limits, _octets, _out, _version, _way
     cdef public CallWriter _calls
     cdef public Crossing _crossing
     cdef public Exports _exports

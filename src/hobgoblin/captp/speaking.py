@@ -62,6 +62,7 @@ class Speaker:
         self._framing: Framing | None = None
         # Messages; those with long strings in them in their pieces, of so many messages.
         self._out: deque[bytes | tuple[bytes, ...]] = deque()
+        self._keep = self._out.append
         self._cut = 0
         self._unsent = self._sent = self._bytes_sent = 0
         self._version = version
@@ -146,8 +147,9 @@ class Speaker:
         to = crossing.position(target)
         to_answer = crossing.is_question(target)
         resolver = self._exports.resolver(answer)
+        framing = self._framing or self._known_framing()
         try:
-            message = self._calls.deliver(self._known_framing(), to_answer, to, args, question, resolver)
+            message = self._calls.deliver(framing, to_answer, to, args, question, resolver)
         except BaseException as error:
             self._take_back(error, args)
             raise
@@ -160,8 +162,9 @@ class Speaker:
         to_answer = crossing.is_question(target)
         way = self._way
         ignored = self._exports.resolver(None) if way is RESOLVER else 0
+        framing = self._framing or self._known_framing()
         try:
-            message = self._calls.one_way(self._known_framing(), to_answer, to, args, way, ignored)
+            message = self._calls.one_way(framing, to_answer, to, args, way, ignored)
         except BaseException as error:
             self._take_back(error, args)
             raise
@@ -202,13 +205,15 @@ class Speaker:
     def _put(self, message: bytes | tuple[bytes, ...]) -> None:
         """A message exists: count what it carries, and keep it until it is taken."""
         self._exports.commit()
-        if type(message) is not bytes:
+        if type(message) is tuple:
             self._cut += 1
-        size = size_of(message)
+            size = size_of(message)
+        else:
+            size = len(message)
         self._sent += 1
         self._bytes_sent += size
         self._unsent += size
-        self._out.append(message)
+        self._keep(message)
 
     def _taken(self, most: int | None) -> list[bytes]:
         """Give up what waits, until there are so many octets; a message always whole."""

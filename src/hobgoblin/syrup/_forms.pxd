@@ -11,7 +11,7 @@ cdef class RecordForm:
     cdef readonly object label
     cdef readonly bytes head
     cdef object _attributes
-    cdef bint _single
+    cdef str _single
 
     cpdef tuple fields(self, object value)
 

@@ -80,15 +80,17 @@ class RecordForm:
         self.label = Symbol(label)
         self.head = b"<" + self.label._syrup
         self._attributes = attrgetter(*names)
-        self._single = len(names) == 1
+        self._single = names[0] if len(names) == 1 else None
 
     def __call__(self, value: object) -> Record:
         return Record(self.label, self.fields(value))
 
     def fields(self, value: object) -> tuple[object, ...]:
         """Return the fields of the record."""
-        found: Any = self._attributes(value)
-        return (found,) if self._single else found
+        if self._single is not None:
+            return (getattr(value, self._single),)
+        found: tuple[object, ...] = self._attributes(value)
+        return found
 
 
 @final

@@ -30,7 +30,7 @@ class Output:
     last, without a length before them.
     """
 
-    # A compiler makes of ``octets``, which is ``_room`` in all methods, where that lies, and bytes of a part.
+    # To a compiler ``_room`` is an array of octets, and a part of it bytes.
     __slots__ = ("_at", "_room", "around", "negative_zero", "parts", "taken", "words")
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Output:
         self.negative_zero = True
         self.around = 0
         self.taken = 0
-        self._room: Any = bytearray(_ROOM if COMPILED else 0)
+        self._room: Any = bytearray(_ROOM)
         self._at = _BEGIN
 
     def put(self, part: bytes) -> None:
@@ -57,31 +57,45 @@ class Output:
             self._copy(part, size)
 
     def put_beside(self, part: bytes) -> None:
-        """Write a few octets that are no part of a value."""
+        """Write a few octets that are no part of the value."""
         self.around += len(part)
         self.put(part)
 
     def put_around(self, before: bytes, number: int, behind: bytes) -> None:
         """Write a position, and a few octets around it, likewise."""
         if not COMPILED:
-            self.put_beside(b"%b%d+%b" % (before, number, behind))
+            part = b"%b%d+%b" % (before, number, behind)
+            self.around += len(part)
+            self.parts.append(part)
             return
         if self._at + _MOST + _MOST > _ROOM:
             self.mark()
         start = self._at
         self._copy(before, len(before))
-        self._digits(number)
-        octets = self._room
-        octets[self._at] = 0x2B
-        self._at += 1
+        self._position(number)
+        self._copy(behind, len(behind))
+        self.around += self._at - start
+
+    def put_two(self, first: int, between: bytes, second: int, behind: bytes) -> None:
+        """Write two positions, and a few octets between and behind them, likewise."""
+        if not COMPILED:
+            part = b"%d+%b%d+%b" % (first, between, second, behind)
+            self.around += len(part)
+            self.parts.append(part)
+            return
+        if self._at + _MOST + _MOST > _ROOM:
+            self.mark()
+        start = self._at
+        self._position(first)
+        self._copy(between, len(between))
+        self._position(second)
         self._copy(behind, len(behind))
         self.around += self._at - start
 
     def mark(self) -> int:
         """Return how many parts there are so far. What is written next belongs to later ones."""
         if self._at > _BEGIN:
-            octets = self._room
-            part: bytes = octets[_BEGIN : self._at]
+            part: bytes = self._room[_BEGIN : self._at]
             self.parts.append(part)
             self._at = _BEGIN
         return len(self.parts)
@@ -90,31 +104,30 @@ class Output:
         """Return what was written, after its length and a colon if ``prefixed``, and be empty again."""
         end = self._at
         if end == _BEGIN or self.parts:
-            self.mark()
+            if end > _BEGIN:
+                self.mark()
             joined = b"".join(self.parts)
             self.parts.clear()
             self.taken = len(joined)
             return b"%d:%b" % (len(joined), joined) if prefixed else joined
         start = _BEGIN
-        octets = self._room
         self.taken = end - start
         if prefixed:
             start -= 1
-            octets[start] = 0x3A
+            self._room[start] = 0x3A
             size = self.taken
             while size:
                 start -= 1
-                octets[start] = 0x30 + size % 10
+                self._room[start] = 0x30 + size % 10
                 size //= 10
         self._at = _BEGIN
-        encoded: bytes = octets[start:end]
+        encoded: bytes = self._room[start:end]
         return encoded
 
     def atom(self, value: Any) -> bool:
         """Write a short value in place. Tell whether it was one; of the others nothing is written."""
         if self._at + _MOST > _ROOM:
             self.mark()
-        octets = self._room
         kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
         if kind is str:
             text: str = value
@@ -134,10 +147,10 @@ class Output:
                 return False
             if number < 0:
                 self._digits(-number)
-                octets[self._at] = 0x2D
+                self._room[self._at] = 0x2D
             else:
                 self._digits(number)
-                octets[self._at] = 0x2B
+                self._room[self._at] = 0x2B
             self._at += 1
         elif kind is Key:
             key: Key = value
@@ -154,7 +167,7 @@ class Output:
         elif kind is bytes:
             return len(value) <= _SHORT and self._sized(value, 0x3A)
         elif kind is float:
-            octets[self._at] = 0x44
+            self._room[self._at] = 0x44
             if value != value:
                 self._at += 1
                 self._copy(NAN, 8)
@@ -162,7 +175,7 @@ class Output:
                 put_double(value if value or self.negative_zero else 0.0, self._room, self._at + 1)
                 self._at += 9
         elif value is True or value is False:
-            octets[self._at] = 0x74 if value is True else 0x66
+            self._room[self._at] = 0x74 if value is True else 0x66
             self._at += 1
         else:
             return False
@@ -173,14 +186,17 @@ class Output:
         if size > _SHORT:
             return False
         self._digits(size)
-        octets = self._room
-        octets[self._at] = octet
+        self._room[self._at] = octet
         self._at += 1
         self._copy(raw, size)
         return True
 
+    def _position(self, number: int) -> None:
+        self._digits(number)
+        self._room[self._at] = 0x2B
+        self._at += 1
+
     def _digits(self, number: int) -> None:
-        octets = self._room
         end = self._at + 1
         rest = number
         while rest >= 10:
@@ -189,14 +205,12 @@ class Output:
         self._at = end
         while True:
             end -= 1
-            octets[end] = 0x30 + number % 10
+            self._room[end] = 0x30 + number % 10
             number //= 10
             if not number:
                 break
 
     def _copy(self, part: bytes, size: int) -> None:
-        octets = self._room
         at = self._at
-        for place in range(size):
-            octets[at + place] = part[place]
+        self._room[at : at + size] = part
         self._at = at + size

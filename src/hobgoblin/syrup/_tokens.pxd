@@ -10,4 +10,4 @@ cpdef str text(bytes raw, Py_ssize_t index)
 cpdef double double_at(bytes data, Py_ssize_t index) except? -1
 cpdef object number(bytes digits, Py_ssize_t index)
 @cython.locals(place=Py_ssize_t)
-cpdef put_double(double value, bytearray octets, Py_ssize_t index)
+cpdef void put_double(double value, unsigned char* octets, Py_ssize_t index) noexcept

@@ -8,7 +8,8 @@ cdef bint COMPILED
 cdef dict _SMALL, _NONE_SMALL
 cdef object MappingProxyType, DEFAULT_LIMITS, _DECODED, _NO_ENCODERS
 cdef bytes _NEGATIVE_ZERO, _ZERO
-cdef Py_ssize_t WORD_DIGITS, _LARGE, _LONG, _NESTED
+cdef Py_ssize_t WORD_DIGITS, _LARGE, _LONG, _NESTED, _SPARES
+cdef frozenset _ATOMS
 cdef list _SPARE
 cdef Allowance _USUAL
 
@@ -19,11 +20,11 @@ cdef class Allowance:
     cdef dict small
 
 
+cpdef list joined(object parts)
 @cython.locals(allowed=Allowance, writer=Writer)
 cdef bytes _encode(object value, object encoders, object key_order, object limits, bint negative_zero)
-cpdef Writer writer_for(object encoders, Allowance allowed, bint negative_zero)
 @cython.locals(writer=Writer, out=Output)
-cdef Writer _begun(object encoders, object key_order, Allowance allowed, bint negative_zero)
+cpdef Writer begun(object encoders, Allowance allowed, bint negative_zero, object key_order=*)
 
 
 cdef class Writer:
@@ -35,6 +36,7 @@ cdef class Writer:
     cdef list _halted
 
     cpdef write(self, object value)
+    cdef bint _outermost(self, object value) except -1
     @cython.locals(encoded=bytes)
     cdef bytes take(self)
     @cython.locals(out=Output, encoded=bytes, pieces=list, size=Py_ssize_t)
@@ -49,4 +51,5 @@ cdef class Writer:
     ) except -1
     @cython.locals(out=Output, closing=bytes, table=dict, kind=type, form=RecordForm)
     cdef object _inner(self, object item, Py_ssize_t depth)
+    cdef _count(self, Py_ssize_t size)
     cdef _count_label(self)

@@ -31,7 +31,7 @@ from hobgoblin.syrup._output import Output
 from hobgoblin.syrup._tokens import COMPILED, LONG, TOO_DEEP, TOO_MANY
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
-__all__ = ["Allowance", "Writer", "encode", "joined", "writer_for"]
+__all__ = ["Allowance", "Writer", "begun", "encode", "joined"]
 
 _Frame: TypeAlias = tuple[Any, int, Any, bytes]
 """What is to be written of a container, how much of that is done, the container, and what closes it."""
@@ -42,6 +42,7 @@ _NEGATIVE_ZERO: Final = double(-0.0)
 _ZERO: Final = double(0.0)
 _SMALL: Final = {number: b"%d+" % number for number in range(1000)}
 _NONE_SMALL: Final[dict[int, bytes]] = {}
+_ATOMS: Final = frozenset({bool, bytes, float, int, str, Symbol})
 _LONG: Final = LONG
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
 _NESTED: Final = 40
@@ -70,7 +71,10 @@ def encode(
 
 def joined(parts: Sequence[bytes]) -> list[bytes]:
     """Return the same octets in fewer parts: those that are long as they are, what is between as one."""
-    if not parts or max(map(len, parts)) < _LONG:
+    for part in parts:
+        if len(part) >= _LONG:
+            break
+    else:
         return [b"".join(parts)]  # which hands a single part on as it is
     found: list[bytes] = []
     run: list[bytes] = []
@@ -91,17 +95,15 @@ def _encode(
     value: object, encoders: Encoders, key_order: KeyOrder, limits: Limits, negative_zero: bool
 ) -> bytes:
     allowed = _USUAL if limits is DEFAULT_LIMITS else Allowance(limits)
-    writer = _begun(encoders, key_order, allowed, negative_zero)
+    writer = begun(encoders, allowed, negative_zero, key_order)
     writer.write(value)
     return writer.take()
 
 
-def writer_for(encoders: Encoders, allowed: Allowance, negative_zero: bool) -> Writer:
-    """Return what writes one message; the arguments are those of `encode`."""
-    return _begun(encoders, _DECODED, allowed, negative_zero)
-
-
-def _begun(encoders: Encoders, key_order: KeyOrder, allowed: Allowance, negative_zero: bool) -> Writer:
+def begun(
+    encoders: Encoders, allowed: Allowance, negative_zero: bool, key_order: KeyOrder = _DECODED
+) -> Writer:
+    """Return what writes one message. The arguments are those of `encode`."""
     writer = _SPARE.pop() if _SPARE else Writer()
     out = writer.out
     out.words = allowed.digits >= WORD_DIGITS
@@ -166,10 +168,25 @@ class Writer:
         """Write the value. Raises as `encode`; that it is too large may show only when it is taken."""
         self._ceiling = min(self._allowed.depth, _NESTED)
         try:
-            if not self._items((value,), 0, None, b"", 0):
+            if not self._outermost(value):
                 self._go_on()
         except NoForm as wrong:
             raise SyrupError(str(wrong), path=join_steps(wrong.steps[::-1])) from None
+
+    def _outermost(self, value: object) -> bool:
+        """Write the value itself, as `_items` would; but a container without a tuple around it."""
+        kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if kind in _ATOMS or not self._left:
+            return self._items((value,), 0, None, b"", 0)
+        self._left -= 1
+        inner = self._inner(value, 0)
+        if type(inner) is bytes:
+            self._count(len(inner))
+            self.out.put(inner)
+        elif not inner:
+            self._halted.append(((value,), 1, None, b""))
+            return False
+        return True
 
     def take(self) -> bytes:
         """Return what was written. Raises `SyrupError` if the value is too large."""
@@ -208,7 +225,7 @@ class Writer:
             raise SyrupError(_too_large(allowed.limits))
         self._encoders = _NO_ENCODERS
         self._table = None
-        if not _SPARE:
+        if len(_SPARE) < _SPARES:
             _SPARE.append(self)
 
     def _go_on(self) -> None:
@@ -284,9 +301,7 @@ class Writer:
                     else:
                         parts.append(part)
                     if len(part) >= _LARGE:
-                        self._counted += len(part)
-                        if self._counted > self._allowed.octets:
-                            raise NoForm(_too_large(self._allowed.limits))
+                        self._count(len(part))
                     index += 1
                 if type(container) is not HalfSet or not container.advance(out.mark()):
                     break
@@ -361,6 +376,11 @@ class Writer:
             return False
         return self._items(values, 0, container, closing, depth + 1)
 
+    def _count(self, size: int) -> None:
+        self._counted += size
+        if self._counted > self._allowed.octets:
+            raise NoForm(_too_large(self._allowed.limits))
+
     def _count_label(self) -> None:
         if not self._left:
             raise NoForm(TOO_MANY)
@@ -368,7 +388,8 @@ class Writer:
 
 
 _USUAL: Final = Allowance(DEFAULT_LIMITS)
-_SPARE: Final[list[Writer]] = []
+_SPARES: Final = 3  # with fewer the list itself would be made and freed with every message
+_SPARE: Final = [Writer() for _ in range(_SPARES)]
 """Nobody's at the moment: to make one costs more than to write a small message."""
 
 

@@ -1,9 +1,10 @@
 cimport cython
 
 from hobgoblin.syrup._output cimport Output
-from hobgoblin.syrup.encoder cimport Allowance, Writer, writer_for
+from hobgoblin.syrup.encoder cimport Allowance, Writer, begun
 
 cdef object _PREFIXED, _WAY_DELIVER, _WAY_RESOLVER
+cdef bytes _TO_EXPORT, _TO_ANSWER, _ONLY_TO_EXPORT, _ONLY_TO_ANSWER
 
 
 cdef class Written:
@@ -33,9 +34,7 @@ cdef class SyrupCalls(CallWriter):
     cpdef object deliver(
         self, object framing, bint to_answer, Py_ssize_t to, tuple args, Py_ssize_t answer, Py_ssize_t resolver
     )
-    @cython.locals(writer=Writer, out=Output, before=bytes)
+    @cython.locals(writer=Writer, out=Output)
     cpdef object one_way(
         self, object framing, bint to_answer, Py_ssize_t to, tuple args, object way, Py_ssize_t resolver
     )
-    @cython.locals(writer=Writer, before=bytes)
-    cdef Writer _begun(self, bint to_answer, Py_ssize_t to)

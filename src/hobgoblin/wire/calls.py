@@ -13,7 +13,7 @@ from typing import Any, Final, final
 from hobgoblin.dialects import OneWay
 from hobgoblin.messages import DescAnswer, DescExport, DescImportObject, OpDeliver
 from hobgoblin.syrup import Encoders, Framing
-from hobgoblin.syrup.encoder import Allowance, Writer, writer_for
+from hobgoblin.syrup.encoder import Allowance, begun
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol
 from hobgoblin.wire.codec import Codec
 
@@ -31,6 +31,11 @@ _DELIVER_ONLY: Final = Symbol("op:deliver-only")
 _WAY_DELIVER: Final = OneWay.DELIVER
 _WAY_RESOLVER: Final = OneWay.RESOLVER
 _PREFIXED: Final = Framing.PREFIXED
+
+_TO_EXPORT: Final = b"<10'op:deliver<11'desc:export"
+_TO_ANSWER: Final = b"<10'op:deliver<11'desc:answer"
+_ONLY_TO_EXPORT: Final = b"<15'op:deliver-only<11'desc:export"
+_ONLY_TO_ANSWER: Final = b"<15'op:deliver-only<11'desc:answer"
 
 without_bound: Final = replace(DEFAULT_LIMITS, message_bytes=2**63 - 1)
 """For parts that have been held to the limits of the session already."""
@@ -200,11 +205,11 @@ class SyrupCalls(CallWriter):
         answer: int,
         resolver: int,
     ) -> bytes | tuple[bytes, ...]:
-        writer = self._begun(to_answer, to)
-        writer.write(args)
+        writer = begun(self._encoders, self._allowed, self._negative_zero)
         out = writer.out
-        out.put_around(b"", answer, b"<18'desc:import-object")
-        out.put_around(b"", resolver, b">>")
+        out.put_around(_TO_ANSWER if to_answer else _TO_EXPORT, to, b">")
+        writer.write(args)
+        out.put_two(answer, b"<18'desc:import-object", resolver, b">>")
         return writer.take_message(framing is _PREFIXED, self._cuts)
 
     def one_way(
@@ -216,16 +221,13 @@ class SyrupCalls(CallWriter):
         way: OneWay,
         resolver: int,
     ) -> bytes | tuple[bytes, ...]:
-        if way is _WAY_DELIVER or way is _WAY_RESOLVER:
-            writer = self._begun(to_answer, to)
-        else:
-            writer = writer_for(self._encoders, self._allowed, self._negative_zero)
-            before = (
-                b"<15'op:deliver-only<11'desc:answer" if to_answer else b"<15'op:deliver-only<11'desc:export"
-            )
-            writer.out.put_around(before, to, b">")
-        writer.write(args)
+        writer = begun(self._encoders, self._allowed, self._negative_zero)
         out = writer.out
+        if way is _WAY_DELIVER or way is _WAY_RESOLVER:
+            out.put_around(_TO_ANSWER if to_answer else _TO_EXPORT, to, b">")
+        else:
+            out.put_around(_ONLY_TO_ANSWER if to_answer else _ONLY_TO_EXPORT, to, b">")
+        writer.write(args)
         if way is _WAY_DELIVER:
             out.put_beside(b"ff>")
         elif way is _WAY_RESOLVER:
@@ -233,9 +235,3 @@ class SyrupCalls(CallWriter):
         else:
             out.put_beside(b">")
         return writer.take_message(framing is _PREFIXED, self._cuts)
-
-    def _begun(self, to_answer: bool, to: int) -> Writer:
-        writer = writer_for(self._encoders, self._allowed, self._negative_zero)
-        before = b"<10'op:deliver<11'desc:answer" if to_answer else b"<10'op:deliver<11'desc:export"
-        writer.out.put_around(before, to, b">")
-        return writer
