@@ -22,3 +22,8 @@ cdef class Record:
 
 cdef class SyrupSet:
     cdef readonly object items
+
+
+cdef class RecordMaker:
+    cpdef object at(self, Py_ssize_t position)
+    cpdef object deliver(self, object to, tuple args, object answer, object resolver)

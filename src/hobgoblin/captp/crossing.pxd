@@ -4,6 +4,7 @@ from hobgoblin.captp.tables cimport Export, Exports, Tracking
 from hobgoblin.messages cimport is_position
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
+from hobgoblin.values cimport RecordMaker
 
 cdef int FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED
 
@@ -34,8 +35,31 @@ cdef class Crossing:
     cpdef bytes _at_export(self, Py_ssize_t pos)
     cpdef Promise new_answer(self, object pos)
     @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
-    cpdef Ref _read_import(self, tuple fields, bint is_promise)
+    cpdef Ref _read_import(self, object pos, bint is_promise)
+    @cython.locals(entry=Export)
+    cdef Ref _read_export(self, object pos)
+    cdef Ref _read_answer(self, object pos)
+    cdef tuple _stray(self, str label, tuple fields)
     cpdef list introductions(self)
 
 
-cdef object _position(tuple fields)
+cdef int _IMPORT_OBJECT, _IMPORT_PROMISE, _EXPORT, _ANSWER
+cdef Py_ssize_t _MOST
+
+
+cdef class _At(RecordMaker):
+    cdef Crossing _crossing
+    cdef int _kind
+
+    @cython.locals(kind=int, crossing=Crossing)
+    cpdef object at(self, Py_ssize_t position)
+
+
+cdef class _NoValue(RecordMaker):
+    cdef Crossing _crossing
+    cdef str _label
+    cdef object _construct
+    cdef RecordMaker _maker
+
+    @cython.locals(crossing=Crossing)
+    cpdef object deliver(self, object to, tuple args, object answer, object resolver)
