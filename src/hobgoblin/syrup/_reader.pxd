@@ -52,7 +52,7 @@ cdef class ValueReader(PlaceReader):
     @cython.locals(
         data=bytes, octets="const unsigned char*", pos=Py_ssize_t, end=Py_ssize_t, need=Py_ssize_t, run=Py_ssize_t,
         here=Py_ssize_t, close=Py_ssize_t, amount=Py_ssize_t, most=Py_ssize_t, left=Py_ssize_t, glance=Py_ssize_t,
-        octet=int, inner=list, common=dict, raw=bytes, struct=OpenStruct, double=double,
+        octet=int, common=dict, raw=bytes, struct=OpenStruct, double=double,
         names=Names, problem=str,
     )
     cdef object _fill(

@@ -403,10 +403,7 @@ class ValueReader(PlaceReader):
                             self._here = pos
                             self._left = left
                             if octet == 0x5B:
-                                inner: list[object] = []
-                                value = self._simple_list(inner) if COMPILED else NOTHING
-                                if value is NOTHING:
-                                    value = self._fill(LIST, inner, label, None, depth + 1, NOTHING)
+                                value = self._fill(LIST, [], label, None, depth + 1, NOTHING)
                             elif octet == 0x7B:
                                 value = self._fill(KEY, items, label, OpenStruct(), depth + 1, NOTHING)
                             else:
