@@ -1,5 +1,7 @@
 cimport cython
 
+from hobgoblin.values cimport RecordMaker
+
 
 @cython.freelist(8)
 cdef class OpDeliver:
@@ -47,13 +49,32 @@ cdef class DescAnswer:
 
 
 cdef object _MOST
+cdef Py_ssize_t _LAST
 cpdef bint is_position(object value) except -1
-cdef object _position(str label, tuple fields)
 
 
-@cython.locals(op=OpDeliver)
-cpdef OpDeliver read_deliver(tuple fields)
-cpdef DescImportObject _import_object(tuple fields)
-cpdef DescImportPromise _import_promise(tuple fields)
-cpdef DescExport _export(tuple fields)
-cpdef DescAnswer _answer(tuple fields)
+cdef class _DeliverMaker(RecordMaker):
+    @cython.locals(op=OpDeliver)
+    cpdef object deliver(self, object to, tuple args, object answer, object resolver)
+
+
+cdef class _PositionMaker(RecordMaker):
+    cdef str _label
+
+    cdef _check(self, Py_ssize_t position)
+
+
+cdef class _ImportObjectMaker(_PositionMaker):
+    cpdef object at(self, Py_ssize_t position)
+
+
+cdef class _ImportPromiseMaker(_PositionMaker):
+    cpdef object at(self, Py_ssize_t position)
+
+
+cdef class _ExportMaker(_PositionMaker):
+    cpdef object at(self, Py_ssize_t position)
+
+
+cdef class _AnswerMaker(_PositionMaker):
+    cpdef object at(self, Py_ssize_t position)

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from sys import intern
+from typing import Any, Final, Literal, cast, final
 
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.syrup import KeyOrder, RecordForm, encode
-from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, Symbol, Tagged
+from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, RecordMaker, Symbol, Tagged
 
 __all__ = [
     "CONSTRUCTORS",
@@ -43,7 +44,6 @@ __all__ = [
     "OpStartSession",
     "OpUntag",
     "is_position",
-    "read_deliver",
     "signed_constructors",
     "signed_encoders",
 ]
@@ -52,6 +52,8 @@ MAX_POSITION: Final = 2**53 - 1
 """Positions beyond are refused: JavaScript can't count them, and chosen ones collide in hash tables."""
 
 _MOST: Final = MAX_POSITION
+_LAST: Final = MAX_POSITION
+"""The same, to the compiled form a machine's word."""
 
 INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
 """What a peer is told whose keys and signatures have another form than those of the session."""
@@ -240,22 +242,29 @@ def _positions(label: str, value: object) -> tuple[int, ...]:
     return cast("tuple[int, ...]", positions)
 
 
-def read_deliver(fields: Fields) -> OpDeliver:
-    """Read an op:deliver as the drafts of today have it."""
-    if len(fields) != 4:
-        raise ProtocolError(f"op:deliver has {len(fields)} fields, not 4")
-    args: Any = fields[1]
-    answer_pos: Any = fields[2]
-    if type(args) is not tuple:
-        raise ProtocolError("the arguments of op:deliver are no list")
-    if answer_pos is not False and not is_position(answer_pos):
-        raise ProtocolError("the answer position of op:deliver is none")
-    op = OpDeliver.__new__(OpDeliver)  # what `__init__` does, without the call that compilers leave in it
-    op.to_desc = fields[0]
-    op.args = args
-    op.answer_pos = answer_pos
-    op.resolve_me_desc = fields[3]
-    return op
+@final
+class _DeliverMaker(RecordMaker):
+    """How op:deliver is read."""
+
+    __slots__ = ()
+
+    def __call__(self, fields: Fields) -> OpDeliver:
+        if len(fields) != 4:
+            raise ProtocolError(f"op:deliver has {len(fields)} fields, not 4")
+        to, args, answer, resolver = fields
+        if type(args) is not tuple:
+            raise ProtocolError("the arguments of op:deliver are no list")
+        return self.deliver(to, cast("Fields", args), answer, resolver)
+
+    def deliver(self, to: object, args: Fields, answer: Any, resolver: object) -> OpDeliver:
+        if answer is not False and not is_position(answer):
+            raise ProtocolError("the answer position of op:deliver is none")
+        op = OpDeliver.__new__(OpDeliver)  # what `__init__` does, without the call that compilers leave in it
+        op.to_desc = to
+        op.args = args
+        op.answer_pos = answer
+        op.resolve_me_desc = resolver
+        return op
 
 
 def _deliver_only(fields: Fields) -> OpDeliver:
@@ -318,26 +327,57 @@ def _abort(fields: Fields) -> OpAbort:
     return OpAbort(*cast("tuple[str]", _shape("op:abort", fields, _text)))
 
 
-def _position(label: str, fields: Fields) -> Any:
-    if len(fields) != 1 or not is_position(fields[0]):
-        _shape(label, fields, is_position)  # says what is wrong
-    return fields[0]
+class _PositionMaker(RecordMaker):
+    """How a descriptor that holds a position is read."""
+
+    __slots__ = ("_label",)
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+
+    def __call__(self, fields: Fields) -> object:
+        _shape(self._label, fields, is_position)
+        return self.at(cast("int", fields[0]))
+
+    def _check(self, position: int) -> None:
+        if position > _LAST:
+            _shape(self._label, (position,), is_position)
 
 
-def _import_object(fields: Fields) -> DescImportObject:
-    return DescImportObject(_position("desc:import-object", fields))
+@final
+class _ImportObjectMaker(_PositionMaker):
+    __slots__ = ()
+
+    def at(self, position: int) -> DescImportObject:
+        self._check(position)
+        return DescImportObject(position)
 
 
-def _import_promise(fields: Fields) -> DescImportPromise:
-    return DescImportPromise(_position("desc:import-promise", fields))
+@final
+class _ImportPromiseMaker(_PositionMaker):
+    __slots__ = ()
+
+    def at(self, position: int) -> DescImportPromise:
+        self._check(position)
+        return DescImportPromise(position)
 
 
-def _export(fields: Fields) -> DescExport:
-    return DescExport(_position("desc:export", fields))
+@final
+class _ExportMaker(_PositionMaker):
+    __slots__ = ()
+
+    def at(self, position: int) -> DescExport:
+        self._check(position)
+        return DescExport(position)
 
 
-def _answer(fields: Fields) -> DescAnswer:
-    return DescAnswer(_position("desc:answer", fields))
+@final
+class _AnswerMaker(_PositionMaker):
+    __slots__ = ()
+
+    def at(self, position: int) -> DescAnswer:
+        self._check(position)
+        return DescAnswer(position)
 
 
 def _gift_id(value: object) -> bool:
@@ -451,8 +491,8 @@ def _keyword(fields: Fields) -> Keyword:
     return Keyword(cast("Symbol", name).name)
 
 
-CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
-    "op:deliver": read_deliver,
+_BY_LABEL: Final[Mapping[str, Callable[[Fields], object]]] = {
+    "op:deliver": _DeliverMaker(),
     "op:deliver-only": _deliver_only,
     "op:listen": _listen,
     "op:get": _get,
@@ -463,10 +503,10 @@ CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
     "op:gc-answers": _gc_answers,
     "op:gc-answer": _gc_answer,
     "op:abort": _abort,
-    "desc:import-object": _import_object,
-    "desc:import-promise": _import_promise,
-    "desc:export": _export,
-    "desc:answer": _answer,
+    "desc:import-object": _ImportObjectMaker("desc:import-object"),
+    "desc:import-promise": _ImportPromiseMaker("desc:import-promise"),
+    "desc:export": _ExportMaker("desc:export"),
+    "desc:answer": _AnswerMaker("desc:answer"),
     **signed_constructors(S_EXPRESSIONS),
     "ocapn-peer": _locator("ocapn-peer", PeerLocator.from_record),
     "ocapn-node": _locator("ocapn-node", PeerLocator.from_record),
@@ -479,6 +519,11 @@ CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
     "desc:error": _error,
     "exn:fail:mystery": _error,
     "kw": _keyword,
+}
+
+# Interned as the names of symbols are that readers know: what is found at once needs no comparison.
+CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
+    intern(label): construct for label, construct in _BY_LABEL.items()
 }
 """How each record that CapTP gives a meaning is read. Others stay a `Record`."""
 

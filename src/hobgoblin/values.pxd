@@ -29,3 +29,8 @@ cdef class Shaped:
 
 
 cpdef tuple as_crossing(tuple args)
+
+
+cdef class RecordMaker:
+    cpdef object at(self, Py_ssize_t position)
+    cpdef object deliver(self, object to, tuple args, object answer, object resolver)

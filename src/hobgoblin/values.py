@@ -38,6 +38,7 @@ __all__ = [
     "Limits",
     "Null",
     "Record",
+    "RecordMaker",
     "Shaped",
     "Symbol",
     "SyrupSet",
@@ -167,6 +168,27 @@ class Record:
 
     label: object
     fields: tuple[object, ...]
+
+
+class RecordMaker:
+    """A constructor of records that takes the fields of the commonest ones without a tuple.
+
+    Codecs call `at` or `deliver` where they have found fields of just that kind, and the maker
+    itself, like any other constructor, in all other cases. The results must not differ.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, fields: tuple[object, ...]) -> object:
+        raise NotImplementedError
+
+    def at(self, position: int) -> object:
+        """Make a record of one field: an integer from 0 on that fits a machine's word."""
+        return self((position,))
+
+    def deliver(self, to: object, args: tuple[object, ...], answer: object, resolver: object) -> object:
+        """Make a record of the fields of op:deliver. ``answer`` is ``False``, or an integer of that kind."""
+        return self((to, args, answer, resolver))
 
 
 @final

@@ -8,7 +8,7 @@ import pytest
 from hobgoblin import __compiled__
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup import KeyOrder, RecordForm, _output, _reader, decode, encode, encoder
-from hobgoblin.syrup._names import Names
+from hobgoblin.syrup._names import NAMES
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
 interpreted = pytest.mark.skipif(__compiled__, reason="the compiled form always does so")
@@ -54,7 +54,7 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "COMPILED", True)
     monkeypatch.setattr(encoder, "_SPARE", [])
     monkeypatch.setattr(_output, "_ROOM", 256)
-    monkeypatch.setattr(_reader, "_NAMES", Names())
+    monkeypatch.setattr(_reader, "_NAMES", NAMES)
 
 
 def _all_ways(value: object) -> list[object]:

@@ -1,9 +1,10 @@
 cimport cython
 
 from hobgoblin.captp.tables cimport Exports, Tracked, Tracking
-from hobgoblin.messages cimport OpDeliver, is_position, read_deliver
+from hobgoblin.messages cimport is_position
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
+from hobgoblin.values cimport RecordMaker
 
 cdef Py_ssize_t _ENDLESS
 cdef int FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED
@@ -42,16 +43,32 @@ cdef class Crossing:
     @cython.locals(entry=Tracked, positions=list)
     cpdef list dropped_questions(self)
     @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
-    cpdef Ref _read_import(self, tuple fields, bint is_promise)
-    cpdef Ref _read_import_object(self, tuple fields)
-    cpdef Ref _read_import_promise(self, tuple fields)
+    cpdef Ref _read_import(self, object pos, bint is_promise)
     @cython.locals(target=Ref)
-    cpdef Ref _read_export(self, tuple fields)
-    cpdef Ref _read_answer(self, tuple fields)
-    cpdef OpDeliver _read_deliver(self, tuple fields)
-    cpdef tuple _looked_at(self, str label, tuple fields)
+    cdef Ref _read_export(self, object pos)
+    cdef Ref _read_answer(self, object pos)
+    cdef tuple _stray(self, str label, tuple fields)
     cpdef list introductions(self)
 
 
-cdef object _position(tuple fields)
 cdef list _taken(list queue)
+cdef int _IMPORT_OBJECT, _IMPORT_PROMISE, _EXPORT, _ANSWER
+cdef Py_ssize_t _MOST
+
+
+cdef class _At(RecordMaker):
+    cdef Crossing _crossing
+    cdef int _kind
+
+    @cython.locals(kind=int, crossing=Crossing)
+    cpdef object at(self, Py_ssize_t position)
+
+
+cdef class _NoValue(RecordMaker):
+    cdef Crossing _crossing
+    cdef str _label
+    cdef object _construct
+    cdef RecordMaker _maker
+
+    @cython.locals(crossing=Crossing)
+    cpdef object deliver(self, object to, tuple args, object answer, object resolver)

@@ -20,17 +20,16 @@ from hobgoblin.captp.tables import Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
+    MAX_POSITION,
     DescHandoffGive,
     DescHandoffReceive,
     DescSigEnvelope,
-    OpDeliver,
     is_position,
-    read_deliver,
 )
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
-from hobgoblin.values import SHAPED_TAGS, Limits, Record, Shaped, Tagged
+from hobgoblin.values import SHAPED_TAGS, Limits, Record, RecordMaker, Shaped, Tagged
 from hobgoblin.wire import Octets, Wire
 
 __all__ = ["Crossing", "ResolverAt"]
@@ -39,6 +38,8 @@ Fields = tuple[object, ...]
 
 _ENDLESS: Final = 2**62
 """More than there will ever be of anything: what is counted fits a machine's word."""
+
+_MOST: Final = MAX_POSITION
 
 _HOLDERS: Final = frozenset({tuple, MappingProxyType, Tagged})
 """What may have a value with a tag in it."""
@@ -155,17 +156,15 @@ class Crossing:
         operations = [label for label in wire.constructors if label.startswith("op:")]
         self.constructors.clear()
         self.constructors.update(wire.constructors)
-        self.constructors.update({label: self._no_value(label) for label in operations})
-        if wire.constructors["op:deliver"] is read_deliver:
-            self.constructors["op:deliver"] = self._read_deliver
+        self.constructors.update({label: _NoValue(self, label, wire) for label in operations})
         self.constructors.update(
             {
-                "desc:import-object": self._read_import_object,
-                "desc:import-promise": self._read_import_promise,
-                "desc:export": self._read_export,
-                "desc:answer": self._read_answer,
+                "desc:import-object": _At(self, _IMPORT_OBJECT),
+                "desc:import-promise": _At(self, _IMPORT_PROMISE),
+                "desc:export": _At(self, _EXPORT),
+                "desc:answer": _At(self, _ANSWER),
                 "desc:sig-envelope": self._read_sig_envelope,
-                "desc:handoff-give": self._no_value("desc:handoff-give"),
+                "desc:handoff-give": _NoValue(self, "desc:handoff-give", wire),
                 "desc:handoff-receive": self._read_handoff_receive,
                 "desc:tagged": self._read_tagged,
             }
@@ -340,14 +339,7 @@ class Crossing:
 
     # Descriptors to references
 
-    def _read_import_object(self, fields: Fields) -> Ref:
-        return self._read_import(fields, is_promise=False)
-
-    def _read_import_promise(self, fields: Fields) -> Ref:
-        return self._read_import(fields, is_promise=True)
-
-    def _read_import(self, fields: Fields, is_promise: bool) -> Ref:
-        pos = _position(fields)
+    def _read_import(self, pos: int, is_promise: bool) -> Ref:
         if pos == 0:
             # The conformance suite counts its exports from 0, the resolvers of its questions among them.
             return self.bootstrap
@@ -367,8 +359,7 @@ class Crossing:
             self.imports.add(pos, reference)
         return reference
 
-    def _read_export(self, fields: Fields) -> Ref:
-        pos = _position(fields)
+    def _read_export(self, pos: int) -> Ref:
         target = self.exports.target(pos)
         if target is not None:
             return target
@@ -378,30 +369,15 @@ class Crossing:
         self._resolver_at._pos = pos
         return self._resolver_at
 
-    def _read_answer(self, fields: Fields) -> Ref:
-        pos = _position(fields)
+    def _read_answer(self, pos: int) -> Ref:
         promise = self.answers.get(pos)
         if promise is None:
             raise ProtocolError(f"there is no answer {pos}")
         return promise
 
-    def _read_deliver(self, fields: Fields) -> OpDeliver:
-        # What `_no_value` does, where there is nothing out of the ordinary.
+    def _stray(self, label: str, fields: Fields) -> Fields:
+        """Take note of a record that is no value, and return its fields as they are to be taken."""
         self.strays += 1
-        if self.learning or self.shaped or self.certificates:
-            fields = self._looked_at("op:deliver", fields)
-        return read_deliver(fields)
-
-    def _no_value(self, label: str) -> Callable[[Fields], object]:
-        construct = self._wire.constructors[label]
-
-        def count(fields: Fields) -> object:
-            self.strays += 1
-            return construct(self._looked_at(label, fields))
-
-        return count
-
-    def _looked_at(self, label: str, fields: Fields) -> Fields:
         if self.learning:
             self.spelling = (label, len(fields) > 0 and type(fields[0]) is tuple)
         first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
@@ -479,9 +455,57 @@ def _shaped(field: object) -> object:
     return tuple([Shaped(value) if type(value) in _HOLDERS else value for value in arguments])
 
 
-def _position(fields: Fields) -> int:
-    if len(fields) == 1:
-        pos: Any = fields[0]
-        if is_position(pos):
-            return pos  # type: ignore[no-any-return]  # a cast would cost as much as all of this
-    raise ProtocolError("a descriptor takes one position")
+_IMPORT_OBJECT: Final = 0
+_IMPORT_PROMISE: Final = 1
+_EXPORT: Final = 2
+_ANSWER: Final = 3
+
+
+@final
+class _At(RecordMaker):
+    """How a descriptor that holds a position is read: as what the tables of a session have there."""
+
+    __slots__ = ("_crossing", "_kind")
+
+    def __init__(self, crossing: Crossing, kind: int) -> None:
+        self._crossing = crossing
+        self._kind = kind
+
+    def __call__(self, fields: Fields) -> Ref:
+        if len(fields) != 1 or not is_position(fields[0]):
+            raise ProtocolError("a descriptor takes one position")
+        return self.at(cast("int", fields[0]))
+
+    def at(self, position: int) -> Ref:
+        if position > _MOST:
+            raise ProtocolError("a descriptor takes one position")
+        kind = self._kind
+        crossing = self._crossing
+        if kind == _EXPORT:
+            return crossing._read_export(position)
+        if kind == _ANSWER:
+            return crossing._read_answer(position)
+        return crossing._read_import(position, kind == _IMPORT_PROMISE)
+
+
+@final
+class _NoValue(RecordMaker):
+    """How a record is read that no value may hold, so that the session has to know of each."""
+
+    __slots__ = ("_construct", "_crossing", "_label", "_maker")
+
+    def __init__(self, crossing: Crossing, label: str, wire: Wire) -> None:
+        self._crossing = crossing
+        self._label = label
+        construct = self._construct = wire.constructors[label]
+        self._maker = construct if isinstance(construct, RecordMaker) else None
+
+    def __call__(self, fields: Fields) -> object:
+        return self._construct(self._crossing._stray(self._label, fields))
+
+    def deliver(self, to: object, args: Fields, answer: object, resolver: object) -> object:
+        crossing = self._crossing
+        if self._maker is None or crossing.learning or crossing.shaped or crossing.certificates:
+            return self((to, args, answer, resolver))
+        crossing.strays += 1
+        return self._maker.deliver(to, args, answer, resolver)

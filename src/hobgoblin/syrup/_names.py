@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Final, final
 
 from hobgoblin.values import Symbol
 
-__all__ = ["COMMON_SYMBOLS", "Names", "common_symbol"]
+__all__ = ["COMMON_SYMBOLS", "NAMES", "Names", "common_symbol"]
 
 _NAMES: Final = """
 op:start-session op:deliver op:deliver-only op:listen op:get op:index op:untag op:abort
@@ -17,7 +18,7 @@ ocapn-peer ocapn-sturdyref my-location public-key sig-val ecc curve flags Ed2551
 void null fulfill break fetch deposit-gift withdraw-gift
 """
 
-COMMON_SYMBOLS: Final[dict[bytes, Symbol]] = {name.encode(): Symbol(name) for name in _NAMES.split()}
+COMMON_SYMBOLS: Final[dict[bytes, Symbol]] = {name.encode(): Symbol(intern(name)) for name in _NAMES.split()}
 """By their octets, without the length prefix. Never changed after import."""
 
 
@@ -65,6 +66,10 @@ class Names:
             slot = _slot(octets, start, end)
             self._encodings[slot] = octets[start:end]
             self._names[slot] = name
+
+
+NAMES: Final = Names()
+"""Those of all decoders."""
 
 
 def _slot(octets: bytes, start: int, end: int) -> int:

@@ -11,9 +11,8 @@ order of keys, where Endo's will do as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, cast, final
+from typing import Any, Final, cast, final
 
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._containers import (
@@ -29,8 +28,8 @@ from hobgoblin.syrup._containers import (
     OpenStruct,
     path_to,
 )
-from hobgoblin.syrup._names import COMMON_SYMBOLS, Names, common_symbol
-from hobgoblin.syrup._source import OctetSource
+from hobgoblin.syrup._in_place import Constructors, PlaceReader
+from hobgoblin.syrup._names import COMMON_SYMBOLS, NAMES, common_symbol
 from hobgoblin.syrup._tokens import (
     COMPILED,
     DELIVER,
@@ -42,6 +41,7 @@ from hobgoblin.syrup._tokens import (
     NAN,
     NO_UTF8,
     NO_VALUE,
+    NOTHING,
     POSITION_DIGITS,
     POSITIONS,
     TOO_DEEP,
@@ -53,12 +53,9 @@ from hobgoblin.syrup._tokens import (
     number,
     text,
 )
-from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
+from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol, SyrupSet
 
-__all__ = ["NEED_MORE", "NO_CONSTRUCTORS", "Constructors", "NeedMore", "ValueReader"]
-
-Constructors: TypeAlias = Mapping[str, Callable[[tuple[object, ...]], object]]
-"""By record label: what makes the decoded value from the record's fields."""
+__all__ = ["NEED_MORE", "NeedMore", "ValueReader"]
 
 
 @final
@@ -74,9 +71,8 @@ class NeedMore:
 NEED_MORE: Final = NeedMore()
 """What a decoder's ``next`` returns when the octets so far do not complete a value."""
 
-NO_CONSTRUCTORS: Final[Constructors] = MappingProxyType({})
 _NO_LABEL: Final = Symbol("")
-_NAMES: Final = Names() if COMPILED else None
+_NAMES: Final = NAMES if COMPILED else None
 _OP_DELIVER: Final = common_symbol("op:deliver")
 _DELIVER_DEPTH: Final = 3
 _SYMBOLS_KEPT: Final = 256
@@ -94,15 +90,7 @@ class _Halted:
     __slots__ = ()
 
 
-@final
-class _Nothing:
-    """The type of `_NOTHING`: no value, where one may be."""
-
-    __slots__ = ()
-
-
 _HALTED: Final = _Halted()
-_NOTHING: Final = _Nothing()
 
 
 @final
@@ -117,6 +105,7 @@ class Bounds:
         "length_digits",
         "message_octets",
         "positions",
+        "usual",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -128,31 +117,23 @@ class Bounds:
         # Up to this, a number may get one digit more with no thought of limits.
         least = min(limits.integer_digits, limits.length_digits, GLANCE_DIGITS)
         self.glance = 10 ** max(least - 1, 0) - 1
-        self.positions = (
-            POSITIONS
-            if least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
-            else None
-        )
+        self.usual = least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
+        self.positions = POSITIONS if self.usual else None
 
 
 _USUAL: Final = Bounds(DEFAULT_LIMITS)
 
 
-class ValueReader(OctetSource):
+class ValueReader(PlaceReader):
     """Reads one value after the other from its octets. `Decoder` is its public face."""
 
     __slots__ = (
         "_ceiling",
-        "_constructors",
         "_depth",
-        "_edge",
         "_elements",
-        "_glance",
         "_halted",
-        "_here",
         "_integer_digits",
         "_learned",
-        "_left",
         "_length_digits",
         "_message_octets",
         "_missing",
@@ -163,17 +144,15 @@ class ValueReader(OctetSource):
         "_stack",
         "_start",
         "_stop",
-        "_table",
+        "_usual",
     )
 
     def _open(self, constructors: Constructors, limits: Limits) -> None:
         """Begin a stream."""
         self._begin_empty()
+        self._begin_place()
         bounds = _USUAL if limits is DEFAULT_LIMITS else Bounds(limits)
-        self._constructors = constructors
-        self._table: dict[str, Callable[[tuple[object, ...]], object]] | None = None
-        if type(constructors) is dict:
-            self._table = constructors  # pyright: ignore[reportUnknownMemberType]
+        self._use(constructors)
         self._message_octets = bounds.message_octets
         self._depth = bounds.depth
         self._elements = bounds.elements
@@ -181,18 +160,16 @@ class ValueReader(OctetSource):
         self._length_digits = bounds.length_digits
         self._glance = bounds.glance
         self._positions = bounds.positions
+        self._usual = bounds.usual
         self._learned: dict[bytes, Symbol] | None = None
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
         self._stop = -1
         self._start = 0
-        self._left: int = 0
         self._open_sets = 0
         # The containers that `_fill` is not in at the moment, from the outermost on.
         self._stack: list[Frame] | None = None
-        # For `_fill`: where in ``_data`` it is, where that ends, and how many containers it may be in.
-        self._here: int = 0
-        self._edge = 0
+        # For `_fill`: how many containers it may be in.
         self._ceiling = 0
         # Of it, when it has halted: the containers that it was in, from the innermost on, and why.
         self._halted: list[Frame] | None = None
@@ -260,42 +237,54 @@ class ValueReader(OctetSource):
 
     def _message(self) -> object:
         """Read a message from its beginning, like `_fill`."""
-        value: object = _NOTHING
-        if self._positions is not None and self._left > DELIVER_VALUES:
-            data = self._data
-            found = DELIVER.match(data, self._here, self._edge)
-            if found is not None:
-                raw, digits = found.groups()
-                target = self._build(COMMON_SYMBOLS[raw], (int(digits),))
-                self._left -= DELIVER_VALUES
-                self._here = found.end()
-                fields = [target]
-                value = self._fill(LIST, [], _NO_LABEL, None, 2, _NOTHING)
-                if value is not _HALTED:
-                    left = self._left
-                    found = (
-                        DELIVER_END.match(data, self._here, self._edge)
-                        if left >= DELIVER_END_VALUES
-                        else None
-                    )
-                    if found is not None:
-                        # The arguments of an op:deliver end here, and it is as good as read.
-                        digits, raw, more = found.groups()
-                        answer: object = False
-                        resolver: object = False
-                        if raw is not None:
-                            answer = int(digits)
-                            resolver = self._build(COMMON_SYMBOLS[raw], (int(more),))
-                        self._left = left - (2 if raw is None else DELIVER_END_VALUES)
-                        self._here = found.end()
-                        return self._build(_OP_DELIVER, (target, value, answer, resolver))
-                    value = self._fill(RECORD, fields, _OP_DELIVER, None, 1, value)
-                else:
-                    self._halt(RECORD, fields, _OP_DELIVER, None)
-                if value is _HALTED:
-                    self._halt(TOP, [], _NO_LABEL, None)
-                return value
-        return self._fill(TOP, None, _NO_LABEL, None, 0, _NOTHING)
+        to = self._beginning()
+        if to is NOTHING:
+            return self._fill(TOP, None, _NO_LABEL, None, 0, NOTHING)
+        items: list[object] = []
+        value = self._simple_list(items) if COMPILED else NOTHING
+        if value is NOTHING:
+            value = self._fill(LIST, items, _NO_LABEL, None, 2, NOTHING)
+        if value is _HALTED:
+            self._halt(RECORD, [to], _OP_DELIVER, None)
+        else:
+            # The arguments of an op:deliver end here, and it is as good as read.
+            op = self._deliver_end(to, value) if COMPILED else self._ending(to, value)
+            if op is not NOTHING:
+                return op
+            value = self._fill(RECORD, [to], _OP_DELIVER, None, 1, value)
+        if value is _HALTED:
+            self._halt(TOP, [], _NO_LABEL, None)
+        return value
+
+    def _beginning(self) -> object:
+        """Read the beginning of an op:deliver, up to its arguments, and return the target."""
+        if COMPILED:
+            return self._deliver_target() if self._usual else NOTHING
+        if self._positions is None or self._left <= DELIVER_VALUES:
+            return NOTHING
+        found = DELIVER.match(self._data, self._here, self._edge)
+        if found is None:
+            return NOTHING
+        raw, digits = found.groups()
+        self._left -= DELIVER_VALUES
+        self._here = found.end()
+        return self._at(COMMON_SYMBOLS[raw], int(digits))
+
+    def _ending(self, to: object, args: object) -> object:
+        """Read the end of an op:deliver, behind its arguments, and return it."""
+        left = self._left
+        if left < DELIVER_END_VALUES:
+            return NOTHING
+        found = DELIVER_END.match(self._data, self._here, self._edge)
+        if found is None:
+            return NOTHING
+        digits, raw, more = found.groups()
+        self._here = found.end()
+        if raw is None:
+            self._left = left - 2
+            return self._deliver(to, args, False, False)
+        self._left = left - DELIVER_END_VALUES
+        return self._deliver(to, args, int(digits), self._at(COMMON_SYMBOLS[raw], int(more)))
 
     def _resume(self) -> object:
         """Go on with what is on the stack, like `_fill`."""
@@ -303,7 +292,7 @@ class ValueReader(OctetSource):
         self._edge = min(len(self._data), self._stop - self._base)
         self._missing = 0
         self._missing_run = 0
-        value: object = _NOTHING
+        value: object = NOTHING
         while stack:
             kind, items, label, opened = stack.pop()
             depth = len(stack)
@@ -332,7 +321,6 @@ class ValueReader(OctetSource):
         pos = self._here
         end = self._edge
         left = self._left
-        table = self._table
         names = _NAMES
         glance = self._glance
         positions = self._positions
@@ -341,7 +329,7 @@ class ValueReader(OctetSource):
         run = 0
         struct: Any = opened if kind in (KEY, VALUE) else None
         try:
-            if value is not _NOTHING:
+            if value is not NOTHING:
                 if kind <= RECORD:
                     items.append(value)
                 elif kind == VALUE:
@@ -360,8 +348,7 @@ class ValueReader(OctetSource):
                     if octet == 0x3E and kind == RECORD:  # >
                         self._here = pos + 1
                         self._left = left
-                        build = self._constructors.get(label.name) if table is None else table.get(label.name)
-                        return Record(label, tuple(items)) if build is None else build(tuple(items))
+                        return self._build(label, tuple(items))
                     if octet == 0x5D and kind == LIST:  # ]
                         self._here = pos + 1
                         self._left = left
@@ -407,7 +394,7 @@ class ValueReader(OctetSource):
                         if found is not None:
                             # A descriptor, as every message has some: all of it at once.
                             raw, digits = found.groups()
-                            value = self._build(common[raw], (int(digits),))
+                            value = self._at(common[raw], int(digits))
                             left -= 3
                             pos = found.end()
                         else:
@@ -416,11 +403,11 @@ class ValueReader(OctetSource):
                             self._here = pos
                             self._left = left
                             if octet == 0x5B:
-                                value = self._fill(LIST, [], label, None, depth + 1, _NOTHING)
+                                value = self._fill(LIST, [], label, None, depth + 1, NOTHING)
                             elif octet == 0x7B:
-                                value = self._fill(KEY, items, label, OpenStruct(), depth + 1, _NOTHING)
+                                value = self._fill(KEY, items, label, OpenStruct(), depth + 1, NOTHING)
                             else:
-                                value = self._fill(LABEL, None, label, None, depth + 1, _NOTHING)
+                                value = self._fill(LABEL, None, label, None, depth + 1, NOTHING)
                             if value is _HALTED:
                                 return self._halt(kind, items, label, opened)
                             pos = self._here
@@ -511,28 +498,13 @@ class ValueReader(OctetSource):
                             kind = RECORD
                             items = []
                             pos = close
-                            if COMPILED and close < end:
+                            if COMPILED and left:
                                 # Most records hold a position and nothing else.
-                                here = close
-                                amount = 0
-                                while here < end and amount <= glance:
-                                    octet = octets[here]
-                                    if octet < 0x30 or octet > 0x39:
-                                        break
-                                    amount = amount * 10 + octet - 0x30
-                                    here += 1
-                                if (
-                                    left
-                                    and here > close
-                                    and amount <= glance
-                                    and here + 1 < end
-                                    and octets[here] == 0x2B
-                                    and octets[here + 1] == 0x3E
-                                    and (octets[close] != 0x30 or here == close + 1)
-                                ):
-                                    self._here = here + 2
+                                amount = self._position(octets, close)
+                                if amount >= 0:
+                                    self._here = self._behind
                                     self._left = left - 1
-                                    return self._build(label, (amount,))
+                                    return self._at(label, amount)
                             continue
                         if kind == KEY:
                             problem = struct.begin(value, amount)
@@ -564,7 +536,7 @@ class ValueReader(OctetSource):
                     self._left = left - 1
                     self._open_sets += 1
                     self._keep(self._base + pos)
-                    value = self._fill(SET, [], label, OpenSet(self._base + pos), depth + 1, _NOTHING)
+                    value = self._fill(SET, [], label, OpenSet(self._base + pos), depth + 1, NOTHING)
                     if value is _HALTED:
                         return self._halt(kind, items, label, opened)
                     pos = self._here
@@ -605,11 +577,6 @@ class ValueReader(OctetSource):
         problem = opened.check(self._base + pos, self._octets)
         if problem:
             raise Wrong(problem, pos - 1)
-
-    def _build(self, label: Symbol, fields: tuple[object, ...]) -> object:
-        table = self._table
-        build = self._constructors.get(label.name) if table is None else table.get(label.name)
-        return Record(label, fields) if build is None else build(fields)
 
     def _digits_most(self, kind: int, octet: int) -> int:
         """How many digits may stand before this octet, which may be one more digit."""

@@ -10,6 +10,7 @@ cdef class OctetSource:
     cdef object _kept, _tail
 
     cdef _begin_empty(self)
+    cdef _begin_again(self)
     cpdef _append(self, bytes octets)
     cdef _collect(self, bytes octets)
     cpdef bint _refill(self) except -1

@@ -57,6 +57,12 @@ class OctetSource:
         self._kept: bytes | bytearray = b""
         self._kept_base = 0
 
+    def _begin_again(self) -> None:
+        """Begin a new stream, when the last one has been read to its end."""
+        self._data = b""
+        self._pos = 0
+        self._base = 0
+
     @property
     def awaited(self) -> int:
         """How many octets are missing until there is anything to read, as far as that is known."""

@@ -20,6 +20,7 @@ __all__ = [
     "GLANCE_DIGITS",
     "LONG",
     "NAN",
+    "NOTHING",
     "NO_UTF8",
     "NO_VALUE",
     "POSITIONS",
@@ -66,6 +67,16 @@ DELIVER_END_VALUES: Final = 4
 
 LONG: Final = 64 * 1024
 """Octets from which a part is rather handed on as it is than copied into something larger."""
+
+
+class _Nothing:
+    """The type of `NOTHING`."""
+
+    __slots__ = ()
+
+
+NOTHING: Final = _Nothing()
+"""No value, where one may be."""
 
 TOO_MANY: Final = "the message holds more values than the limit"
 TOO_DEEP: Final = "the message is nested deeper than the limit"

@@ -11,5 +11,8 @@ cdef class Decoder(ValueReader):
     cpdef _die(self, object failure)
 
 
-@cython.locals(decoder=Decoder)
+cdef object DEFAULT_LIMITS
+cdef list _SPARE
+
+@cython.locals(decoder=Decoder, octets=bytes, spare=bint)
 cdef object _decode(object data, object constructors, object limits)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hobgoblin.errors import SyrupError
-from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors, NeedMore, ValueReader
+from hobgoblin.syrup._in_place import NO_CONSTRUCTORS, Constructors
+from hobgoblin.syrup._reader import NEED_MORE, NeedMore, ValueReader
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
 __all__ = ["NEED_MORE", "Constructors", "Decoder", "NeedMore", "decode"]
@@ -76,12 +79,27 @@ def decode(
 
 
 def _decode(data: bytes, constructors: Constructors, limits: Limits) -> object:
-    decoder = Decoder.__new__(Decoder)
-    decoder._open(constructors, limits)
-    decoder._data = data if type(data) is bytes else bytes(memoryview(data))
+    octets = data if type(data) is bytes else bytes(memoryview(data))
+    spare = limits is DEFAULT_LIMITS
+    decoder: Decoder
+    if spare and _SPARE:
+        decoder = _SPARE.pop()
+        decoder._use(constructors)
+    else:
+        decoder = Decoder.__new__(Decoder)
+        decoder._open(constructors, limits)
+    decoder._data = octets
     value = decoder._read()
     if value is NEED_MORE:
         raise SyrupError("the octets end inside a value", offset=len(data), path=decoder._path())
     if decoder._pos < len(decoder._data):
         raise SyrupError("octets follow the value", offset=decoder._base + decoder._pos)
+    if spare and not _SPARE:
+        decoder._use(NO_CONSTRUCTORS)
+        decoder._begin_again()
+        _SPARE.append(decoder)
     return value
+
+
+_SPARE: Final[list[Decoder]] = []
+"""Nobody's at the moment: to make one costs more than to read a small message."""

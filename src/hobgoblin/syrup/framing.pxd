@@ -19,6 +19,14 @@ cdef class MessageDecoder(Decoder):
     cdef object _sizes
 
 
+cdef class DetectingDecoder:
+    cdef object _constructors, _failure, _limits
+    cdef Decoder _inner
+
+    cpdef feed(self, object data)
+    cpdef object next(self)
+
+
 cdef object _PREFIXED, _DETECT
 cdef Py_ssize_t _HEADS_KEPT
 cdef list _HEADS

@@ -11,7 +11,8 @@ from collections import deque
 from typing import Final, Protocol, assert_never
 
 from hobgoblin.errors import SyrupError
-from hobgoblin.syrup._reader import NEED_MORE, NO_CONSTRUCTORS, Constructors
+from hobgoblin.syrup._in_place import NO_CONSTRUCTORS, Constructors
+from hobgoblin.syrup._reader import NEED_MORE
 from hobgoblin.syrup.decoder import Decoder
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
