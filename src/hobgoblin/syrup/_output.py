@@ -13,6 +13,7 @@ __all__ = ["Output"]
 _ROOM: Final = 4096
 _BEGIN: Final = 8
 """Before what is written in place there is room for its length."""
+_WITH_ROOM: Final = COMPILED  # as the compiled class has it in itself
 _SHORT: Final = 60
 """So many octets and a length before them are written in place."""
 _MOST: Final = 80
@@ -39,7 +40,8 @@ class Output:
         self.negative_zero = True
         self.around = 0
         self.taken = 0
-        self._room: Any = bytearray(_ROOM)
+        if not _WITH_ROOM:
+            self._room: Any = bytearray(_ROOM if COMPILED else 0)
         self._at = _BEGIN
 
     def put(self, part: bytes) -> None:
