@@ -303,6 +303,12 @@ def test_the_page_and_the_plot_are_those_of_the_recorded_results() -> None:
     assert page.PLOT.read_text(encoding="utf-8") == plot.draw(results)
 
 
+def test_calls_for_profilers() -> None:
+    command = [sys.executable, "-m", "benchmarks.calls", "40", "4", "asyncio"]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert output.stdout.endswith(" µs per call\n")
+
+
 def test_the_page_has_every_block() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert [found["name"] for found in page.BLOCK.finditer(text)] == list(page.BLOCKS)
