@@ -1,6 +1,6 @@
-# Every target sets up .venv by itself the first time. After that, none of them needs the network.
+# Every target sets up .venv by itself the first time. After that, only those that compile or install need the network.
 # To use another Python: make clean, then make test PYTHON=python3.12
-# What make bench and make bench-all are to do beside: make bench-all BENCH=--record
+# To ask more of the benchmarks: make bench-all BENCH=--record
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import resource
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -135,8 +134,7 @@ async def actors(settings: Settings, loop: str) -> Figures:
 async def server(loop: str) -> AsyncIterator[tuple[Worker, str]]:
     """Start a server of ours; what it runs in is that of this process."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        environment = {key: os.environ[key] for key in ("PYTHONPATH",) if key in os.environ}
-        process = Worker(python("serve", "ours", loop, str(Path(folder, "socket"))), environment=environment)
+        process = Worker(python("serve", "ours", loop, str(Path(folder, "socket"))))
         try:
             yield process, await asyncio.to_thread(process.ready)
         finally:

@@ -7,7 +7,6 @@ benchmarks.sharing call LOOP``; the latter takes requests as `benchmarks.play` d
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import socket
 import sys
@@ -58,12 +57,11 @@ async def run(settings: Settings, loop: str) -> Figures:
 
 def measure(settings: Settings, loop: str) -> Figures:
     """Start all processes, and have all clients call the one server and then the two."""
-    environment = {key: os.environ[key] for key in ("PYTHONPATH",) if key in os.environ}
     figures: Figures = {}
     with ExitStack() as stack:
 
         def start(*arguments: str, inherited: Sequence[int] = ()) -> Worker:
-            worker = Worker(python("sharing", *arguments), environment=environment, inherited=inherited)
+            worker = Worker(python("sharing", *arguments), inherited=inherited)
             stack.callback(worker.stop)
             return worker
 

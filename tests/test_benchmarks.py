@@ -89,7 +89,7 @@ def test_it_is_told_how_long_each_benchmark_took(smoke: tuple[str, dict[str, Any
     assert all(f"{name} " in last for name in ALL)
 
 
-def test_sessions_are_served_by_all_processes_that_share_a_socket(
+def test_of_two_processes_that_share_a_socket_the_busiest_is_known(
     smoke: tuple[str, dict[str, Any]],
 ) -> None:
     _, results = smoke

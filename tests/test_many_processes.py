@@ -79,7 +79,7 @@ class Server:
     def stop(self) -> None:
         """Have it do nothing, so that whoever comes goes to another."""
         self.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+        os.waitpid(self.pid, os.WUNTRACED)
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -15,6 +15,6 @@ elif printf 'Building the compiled form …\n' && make --no-print-directory whee
 then
     python=.venv-compiled/bin/python
 else
-    printf 'The compiled form could not be built (see above): only the interpreted form is measured.\n'
+    printf 'The compiled form could not be built or installed (see above): only the interpreted form is measured.\n'
 fi
 exec "$python" benchmarks --install --all "$@"

@@ -223,6 +223,7 @@ def _in_a_stretch(host: LoopHost, home: Home) -> bool:
     stretches = vat._stepping
     if stretches is None or stretches._task is None:
         return False
+    # Before 3.12 no task takes a step within that of another.
     return not _EAGER or stretches._task is _current_task(host._loop)
 
 

@@ -290,7 +290,7 @@ def test_the_socket_has_to_be_on_this_machine(run, recorder):
         run(main())
 
 
-@pytest.mark.parametrize("options", [{}, {"designator": "alice", "listen": False}])
+@pytest.mark.parametrize("options", [{}, {"designator": ""}, {"designator": "alice", "listen": False}])
 def test_a_designator_is_needed_and_that_it_listens(options):
     with (
         socket.create_server(("127.0.0.1", 0)) as sock,

@@ -1,5 +1,6 @@
 cimport cython
 
+from hobgoblin.captp.quotas cimport emptied
 from hobgoblin.captp.tables cimport Exports, Tracked, Tracking
 from hobgoblin.messages cimport is_position
 from hobgoblin.refs.promise cimport Promise
@@ -51,7 +52,6 @@ cdef class Crossing:
     cpdef list introductions(self)
 
 
-cdef list _taken(list queue)
 cdef int _IMPORT_OBJECT, _IMPORT_PROMISE, _EXPORT, _ANSWER
 cdef Py_ssize_t _MOST
 

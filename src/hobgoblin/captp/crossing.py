@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
+from hobgoblin.captp.quotas import emptied
 from hobgoblin.captp.tables import Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
@@ -273,7 +274,7 @@ class Crossing:
         """Return what of theirs has been dropped here since the last time, and how often each had come."""
         positions: list[int] = []
         deltas: list[int] = []
-        for entry in _taken(self._dropped_imports):
+        for entry in emptied(self._dropped_imports):
             count = self.imports.forget(entry)
             if count:
                 positions.append(entry.pos)
@@ -283,7 +284,7 @@ class Crossing:
     def dropped_questions(self) -> list[int]:
         """Return the questions whose promises have been dropped here since the last time."""
         positions: list[int] = []
-        for entry in _taken(self._dropped_questions):
+        for entry in emptied(self._dropped_questions):
             self.questions.forget(entry)
             positions.append(entry.pos)
         return positions
@@ -434,13 +435,6 @@ class Crossing:
             elif give.receiver_key.raw != self._receiver_key.raw:
                 promise._break_here(Refused("this certificate was made for somebody else"))
         return [(promise, envelope) for promise, envelope in found if promise._state == PENDING]
-
-
-def _taken(queue: list[Tracked[Any]]) -> list[Tracked[Any]]:
-    """Empty a queue that grows at any time: what comes in between stays in it."""
-    entries = queue[:]
-    del queue[: len(entries)]
-    return entries
 
 
 def _is_pending(reference: Ref) -> bool:

@@ -26,4 +26,4 @@ cdef class Queues:
     cdef list _dropped
 
 
-cdef list _emptied(list dropped)
+cpdef list emptied(list queue)

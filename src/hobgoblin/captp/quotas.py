@@ -9,11 +9,13 @@ point: that puts its size into a queue, and nothing else.
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 from hobgoblin.errors import ProtocolError
 
-__all__ = ["Queues", "Quota", "Ticket"]
+__all__ = ["Queues", "Quota", "Ticket", "emptied"]
+
+T = TypeVar("T")
 
 _Entry = tuple[int, int]
 """What a ticket is for: the key of the promise and the octets of the message, or nothing of both."""
@@ -64,7 +66,7 @@ class Quota:
         """
         dropped = self._dropped
         if len(dropped) >= _DROPPED or self._taken >= self._most:
-            self._taken -= len(_emptied(dropped))
+            self._taken -= len(emptied(dropped))
             if self._taken >= self._most:
                 raise ProtocolError(f"too many {self._what}")
         self._taken += 1
@@ -135,7 +137,7 @@ class Queues:
 
     def _settle(self) -> None:
         by_key = self._by_key
-        for key, octets in _emptied(self._dropped):
+        for key, octets in emptied(self._dropped):
             messages, size = by_key[key]
             if messages == 1:
                 del by_key[key]
@@ -145,8 +147,8 @@ class Queues:
             self._octets -= octets
 
 
-def _emptied(dropped: list[_Entry]) -> list[_Entry]:
-    """Take out what is there; what is dropped meanwhile stays in it."""
-    entries = dropped[:]
-    del dropped[: len(entries)]
+def emptied(queue: list[T]) -> list[T]:
+    """Take out what is there, of a list that grows at any time: what comes in meanwhile stays in it."""
+    entries = queue[:]
+    del queue[: len(entries)]
     return entries

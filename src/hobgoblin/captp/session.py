@@ -179,10 +179,10 @@ class Session(Speaker):
         self.bootstrap = self._crossing.bootstrap
         constructors = self._crossing.constructors
         self._decoder = self._codec.open_decoder(framing, constructors=constructors, limits=limits)
+        # All but op:deliver, which `_handle` hands on directly.
         self._handlers: dict[type, Callable[[Any], None]] = {
             OpAbort: self._handle_op_abort,
             OpStartSession: self._handle_second_hello,
-            OpDeliver: self._handle_op_deliver,
             OpListen: self._handle_op_listen,
             OpGet: self._handle_op_get,
             OpIndex: self._handle_op_index,

@@ -204,8 +204,14 @@ def check_listening(sock: object, *families: int) -> socket.socket:
             f"socket is a {type(sock).__name__}; it must be a socket.socket: of a descriptor that was "
             "inherited, make one with socket.socket(fileno=…)"
         )
+    if sock.fileno() < 0:
+        raise ValueError("socket is closed: give one that listens")
     if sock.family not in families or sock.type != socket.SOCK_STREAM:
         raise ValueError(f"{sock!r} is of another kind: this netlayer can't accept on it")
-    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    try:
+        listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
+    except OSError:
+        listens = True  # macOS has the option and does not answer it: what does not listen fails at accept()
+    if not listens:
         raise ValueError(f"{sock!r} does not listen: call its listen(); what is connected is for connect()")
     return sock

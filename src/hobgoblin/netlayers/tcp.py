@@ -61,6 +61,7 @@ class TcpTestingOnly(SocketNetlayer):
     Raises:
         ValueError: ``framing``, ``port`` or ``max_channels`` is none of these; or ``socket`` is no listening
             TCP socket, or there is no designator beside it. It is left open.
+        TypeError: ``socket`` is no socket.
         LocatorError: ``designator`` is none that a locator can hold.
     """
 
@@ -82,7 +83,7 @@ class TcpTestingOnly(SocketNetlayer):
             raise ValueError(f"port is {port}; it must be within 0 (any free one) and 65535")
         given = None if socket is None else _listening(socket)
         if given is not None:
-            if designator is None or not listen:
+            if not designator or not listen:
                 raise ValueError(
                     "a socket is for a netlayer that listens, and needs a designator: the same one in all "
                     "processes that accept on it"

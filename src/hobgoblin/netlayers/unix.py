@@ -57,6 +57,7 @@ class Unix(SocketNetlayer):
     Raises:
         ValueError: ``socket`` is no listening Unix socket, or one without an absolute path and no path is
             given. It is left open.
+        TypeError: ``socket`` is no socket.
 
     >>> Unix("/run/user/1000/captp.sock").location.designator
     'fabto5serylsngh6ddqqcbd7ahwp2iyj'

@@ -1,6 +1,6 @@
-"""What nearly every message consists of, read octet by octet in its place: for the compiled form alone.
+"""What nearly every message consists of: how it is built, and how the compiled form reads it in its place.
 
-Nothing here refuses anything. What is cut off, near a limit or not of the usual shape is left to
+Reading refuses nothing here. What is cut off, near a limit or not of the usual shape is left to
 `ValueReader._fill`, which goes on from the same octet; so the two can't differ in what they accept.
 """
 

@@ -53,3 +53,7 @@ cdef class Writer:
     cdef object _inner(self, object item, Py_ssize_t depth)
     cdef _count(self, Py_ssize_t size)
     cdef _count_label(self)
+
+
+@cython.locals(out=Output)
+cpdef bytes positions(list numbers)

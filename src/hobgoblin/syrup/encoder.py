@@ -31,7 +31,7 @@ from hobgoblin.syrup._output import Output
 from hobgoblin.syrup._tokens import COMPILED, LONG, TOO_DEEP, TOO_MANY
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
-__all__ = ["Allowance", "Writer", "begun", "encode", "joined"]
+__all__ = ["Allowance", "Writer", "begun", "encode", "joined", "positions"]
 
 _Frame: TypeAlias = tuple[Any, int, Any, bytes]
 """What is to be written of a container, how much of that is done, the container, and what closes it."""
@@ -391,6 +391,16 @@ _USUAL: Final = Allowance(DEFAULT_LIMITS)
 _SPARES: Final = 3  # with fewer the list itself would be made and freed with every message
 _SPARE: Final = [Writer() for _ in range(_SPARES)]
 """Nobody's at the moment: to make one costs more than to write a small message."""
+
+
+def positions(numbers: list[int]) -> bytes:
+    """Encode integers from 0 on, one behind the other, as a list holds them."""
+    if not COMPILED:
+        return b"%d+" * len(numbers) % tuple(numbers)
+    out = Output()
+    for number in numbers:
+        out.put_around(b"", number, b"")
+    return out.take(False)
 
 
 def _too_large(limits: Limits) -> str:

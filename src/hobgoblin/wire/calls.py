@@ -18,13 +18,13 @@ from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol
 from hobgoblin.wire.codec import Codec
 
 __all__ = [
+    "WITHOUT_BOUND",
     "CallWriter",
     "SyrupCalls",
     "TableCalls",
     "Written",
     "argument_limits",
     "octets_of",
-    "without_bound",
 ]
 
 _DELIVER_ONLY: Final = Symbol("op:deliver-only")
@@ -37,7 +37,7 @@ _TO_ANSWER: Final = b"<10'op:deliver<11'desc:answer"
 _ONLY_TO_EXPORT: Final = b"<15'op:deliver-only<11'desc:export"
 _ONLY_TO_ANSWER: Final = b"<15'op:deliver-only<11'desc:answer"
 
-without_bound: Final = replace(DEFAULT_LIMITS, message_bytes=2**63 - 1)
+WITHOUT_BOUND: Final = replace(DEFAULT_LIMITS, message_bytes=2**63 - 1)
 """For parts that have been held to the limits of the session already."""
 
 
@@ -73,7 +73,7 @@ class CallWriter:
         encoders: as for `Encode`.
         limits: those of a message that the peer would hold the result to.
         negative_zero: as for `Encode`.
-        cuts: whether messages with long strings may be returned in pieces.
+        cuts: whether messages with long strings may be returned in pieces; the tables never do so.
     """
 
     __slots__ = ("_cuts", "_encoders", "_limits", "_negative_zero")
@@ -182,7 +182,7 @@ class TableCalls(CallWriter):
         )
 
     def _framed(self, framing: Framing, operation: object) -> bytes:
-        message = self._codec.encode(operation, encoders=self._operations, limits=without_bound)
+        message = self._codec.encode(operation, encoders=self._operations, limits=WITHOUT_BOUND)
         return self._codec.frame(message, framing)
 
 

@@ -25,10 +25,9 @@ from hobgoblin.messages import (
     OpUntag,
 )
 from hobgoblin.syrup import Encoders
-from hobgoblin.syrup._output import Output
-from hobgoblin.syrup._tokens import COMPILED
+from hobgoblin.syrup.encoder import positions as encoded_positions
 from hobgoblin.values import Limits, Record
-from hobgoblin.wire.calls import CallWriter, SyrupCalls, TableCalls, Written, octets_of, without_bound
+from hobgoblin.wire.calls import WITHOUT_BOUND, CallWriter, SyrupCalls, TableCalls, Written, octets_of
 from hobgoblin.wire.codec import Codec
 
 __all__ = ["SYRUP_OCTETS", "SYRUP_OCTETS_APRIL_2026", "Octets", "octets_by"]
@@ -68,7 +67,7 @@ def octets_by(codec: Codec, encoders: Encoders) -> Octets:
     table: dict[type, Callable[[Any], bytes | Record]] = {**encoders, Written: octets_of}
 
     def write(value: object) -> bytes:
-        return codec.encode(value, encoders=table, limits=without_bound)
+        return codec.encode(value, encoders=table, limits=WITHOUT_BOUND)
 
     def select(operation: Callable[[Any, Any, int], object]) -> Callable[[bytes, bytes, int], bytes]:
         return lambda receiver, selector, answer: write(
@@ -103,20 +102,11 @@ def _listen_with_two_fields(to: bytes, resolver: int) -> bytes:
 
 
 def _gc_exports(positions: list[int], deltas: list[int]) -> bytes:
-    return b"<13'op:gc-exports[%b][%b]>" % (_numbers(positions), _numbers(deltas))
+    return b"<13'op:gc-exports[%b][%b]>" % (encoded_positions(positions), encoded_positions(deltas))
 
 
 def _gc_answers(positions: list[int]) -> bytes:
-    return b"<13'op:gc-answers[%b]>" % _numbers(positions)
-
-
-def _numbers(numbers: list[int]) -> bytes:
-    if not COMPILED:
-        return b"%d+" * len(numbers) % tuple(numbers)
-    out = Output()
-    for number in numbers:
-        out.put_around(b"", number, b"")
-    return out.take(False)
+    return b"<13'op:gc-answers[%b]>" % encoded_positions(positions)
 
 
 # A format's own method is the fastest of functions that fill it.
