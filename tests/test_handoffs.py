@@ -5,6 +5,7 @@ import gc
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,12 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
             await main()
 
     asyncio.run(guarded())
+
+
+@hob.passable
+@dataclass(frozen=True)
+class Label:
+    text: str
 
 
 class Thing(Actor):
@@ -221,6 +228,19 @@ class TestThreePeers:
                 del far, found, first, second, third, again
                 await shelf.keep(None)
                 await assert_clean(gifter, receiver, exporter)
+
+        run(main)
+
+    def test_an_object_behind_an_instance_and_before_one(self, three: Any) -> None:
+        async def main() -> None:
+            async with three() as (gifter, receiver, exporter):
+                there, at_receiver = await hold(gifter, receiver)
+                _, at_exporter = await hold(gifter, exporter)
+                label = Label("fragile")
+                await at_receiver.note(label, at_exporter, label)
+                first, thing, last = await there.noted()
+                assert first == last == label
+                assert await thing.hi() == "exporter"
 
         run(main)
 

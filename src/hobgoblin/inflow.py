@@ -14,6 +14,7 @@ they came.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import Final, final
@@ -102,7 +103,7 @@ class Inflow:
         self._ended = ended
         self._lost = lost
         self._channel: Channel | None = None
-        self._waiting: list[bytes] = []
+        self._waiting: deque[bytes] = deque()
         self._octets = 0
         # What this portion has taken of its share, and the vats that got messages of it.
         self._spent = 0
@@ -218,15 +219,11 @@ class Inflow:
         session = self._session
         waiting = self._waiting
         self._spent = session.go_on(PORTION_MESSAGES)
-        taken = 0
-        for data in waiting:
-            if self._spent >= PORTION_MESSAGES or self._spent_octets >= PORTION_OCTETS:
-                break
-            taken += 1
+        while waiting and self._spent < PORTION_MESSAGES and self._spent_octets < PORTION_OCTETS:
+            data = waiting.popleft()
             self._octets -= len(data)
             self._spent_octets += len(data)
             self._spent += session.receive_data(data, PORTION_MESSAGES - self._spent)
-        del waiting[:taken]
         if self._spent:
             self._carry_out()
         if session.state is SessionState.SEVERED:

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -414,3 +414,10 @@ def test_an_answer_within_the_limits_is_told_whatever_waits(pair):
     with pytest.raises(ValueError, match="not behind this session"):
         pair.a.session.tell(pair.a.object, BREAK, ErrorValue("no"))
     pair.a.session.check()
+
+
+def test_limits_beyond_a_machine_word_hold_nobody_up(stranger):
+    endless = Limits(**{field.name: 2**64 for field in fields(Limits) if type(field.default) is int})
+    peer = stranger(limits=endless, serve=lambda: peer.bob.object)
+    peer.bob.take(CALL)
+    assert peer.bob.session.stats().listeners == 1

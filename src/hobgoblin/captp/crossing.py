@@ -131,7 +131,7 @@ class Crossing:
         # The promises that stand for references of third parties in the message that is being read.
         self.certificates: dict[Promise[Any], DescSigEnvelope] = {}
         self.bootstrap = RemoteRef(sink, 0)
-        self.exports = Exports(bootstrap, limits.exports)
+        self.exports = Exports(bootstrap, min(limits.exports, _ENDLESS))
         self.imports: Tracking[Ref] = Tracking(self._import_dropped)
         self.questions: Tracking[Promise[Any]] = Tracking(self._question_dropped)
         self.answers: dict[int, Promise[Any]] = {}
@@ -384,7 +384,7 @@ class Crossing:
         first: Any = fields[0] if fields else None  # pyright: ignore[reportUnknownVariableType]
         if self.certificates and type(first) is Promise and first in self.certificates:
             raise ProtocolError("a certificate is no target")
-        if self.shaped:
+        if self.shaped and label.startswith("op:"):  # what a certificate behind it holds is no argument
             self.shaped = False
             return tuple([_shaped(field) for field in fields])
         return fields

@@ -1,7 +1,7 @@
 cimport cython
 
 cdef tuple _ONE
-cdef Py_ssize_t _DROPPED
+cdef Py_ssize_t _DROPPED, _ENDLESS
 
 
 # What it holds are numbers: it leads nowhere.

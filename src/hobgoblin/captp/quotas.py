@@ -22,6 +22,9 @@ _Entry = tuple[int, int]
 
 _ONE: Final = (0, 0)
 
+_ENDLESS: Final = 2**62
+"""More than there will ever be of anything: what is counted fits a machine's word."""
+
 _DROPPED: Final = 64
 """So many dropped tickets may be left uncounted where there is room for more."""
 
@@ -51,7 +54,7 @@ class Quota:
 
     def __init__(self, what: str, most: int) -> None:
         self._what = what
-        self._most = most
+        self._most = min(most, _ENDLESS)
         self._taken = 0
         self._dropped: list[_Entry] = []
 
@@ -92,10 +95,10 @@ class Queues:
     )
 
     def __init__(self, each: int, each_octets: int, most: int, most_octets: int) -> None:
-        self._each = each
-        self._each_octets = each_octets
-        self._most = most
-        self._most_octets = most_octets
+        self._each = min(each, _ENDLESS)
+        self._each_octets = min(each_octets, _ENDLESS)
+        self._most = min(most, _ENDLESS)
+        self._most_octets = min(most_octets, _ENDLESS)
         self._messages = 0
         self._octets = 0
         self._by_key: dict[int, _Entry] = {}

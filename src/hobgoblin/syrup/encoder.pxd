@@ -8,7 +8,7 @@ cdef bint COMPILED
 cdef dict _SMALL, _NONE_SMALL
 cdef object MappingProxyType, DEFAULT_LIMITS, _DECODED, _NO_ENCODERS
 cdef bytes _NEGATIVE_ZERO, _ZERO
-cdef Py_ssize_t WORD_DIGITS, _LARGE, _LONG, _NESTED, _SPARES
+cdef Py_ssize_t WORD_DIGITS, _ENDLESS, _LARGE, _LONG, _NESTED, _SPARES
 cdef frozenset _ATOMS
 cdef list _SPARE
 cdef Allowance _USUAL

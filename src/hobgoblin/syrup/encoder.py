@@ -44,6 +44,8 @@ _SMALL: Final = {number: b"%d+" % number for number in range(1000)}
 _NONE_SMALL: Final[dict[int, bytes]] = {}
 _ATOMS: Final = frozenset({bool, bytes, float, int, str, Symbol})
 _LONG: Final = LONG
+_ENDLESS: Final = 2**62
+"""More than there will ever be of anything: what is counted fits a machine's word."""
 _LARGE: Final = 64  # octets from which a part is counted as it is written; the rest at the end
 _NESTED: Final = 40
 """How many containers are written by recursion, before the call stack is unwound."""
@@ -126,10 +128,10 @@ class Allowance:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.elements = limits.elements
-        self.depth = limits.depth
-        self.octets = limits.message_bytes
-        self.digits = limits.integer_digits
+        self.elements = min(limits.elements, _ENDLESS)
+        self.depth = min(limits.depth, _ENDLESS)
+        self.octets = min(limits.message_bytes, _ENDLESS)
+        self.digits = min(limits.integer_digits, _ENDLESS)
         self.small = _SMALL if self.digits > 2 else _NONE_SMALL
 
 
