@@ -53,6 +53,32 @@ class Slow(Listener):
             near(resolver.fulfill)()
 
 
+class Last(Actor):
+    """Hears one event and ends everything."""
+
+    def __init__(self, vat: Vat) -> None:
+        self.vat = vat
+
+    @method
+    def hear(self, event: int) -> None:
+        self.vat.stop()
+
+
+def test_a_vat_that_stops_before_an_answer_is_counted_says_nothing(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(vat: Vat) -> None:
+        publisher, subscribers = await vat.run(new_topic)
+        await subscribers.subscribe(vat.spawn(Last, vat), "hear")
+        await publisher.publish(1)
+        with pytest.raises(hob.VatStopped):
+            await publisher.publish(2)
+        gc.collect()
+
+    run(main)
+    assert caplog.messages == []
+
+
 def test_subscribers_hear_everything_in_its_order(run: Run, settle: Settle, peers: Any) -> None:
     async def main(vat: Vat) -> None:
         async with peers() as (near_, far):

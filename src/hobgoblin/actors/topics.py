@@ -102,7 +102,9 @@ class Subscription(Actor):
 
     def _send(self, args: tuple[Any, ...]) -> None:
         self._unanswered += 1
-        on(send(self._subscriber, *self._verb, *args), self._answered, catch=self._failed)
+        told = send(self._subscriber, *self._verb, *args)
+        # When this vat stops before the answer has had its turn, nobody is left to count it.
+        on(told, self._answered, catch=self._failed)._excuse()
 
     def _answered(self, answer: object) -> None:
         self._unanswered -= 1

@@ -179,8 +179,9 @@ class Session(Speaker):
         self.bootstrap = self._crossing.bootstrap
         constructors = self._crossing.constructors
         self._decoder = self._codec.open_decoder(framing, constructors=constructors, limits=limits)
-        # All but op:deliver, which `_handle` hands on directly.
+        # `_handle` hands on op:deliver, which comes most, without a look at this.
         self._handlers: dict[type, Callable[[Any], None]] = {
+            OpDeliver: self._handle_op_deliver,
             OpAbort: self._handle_op_abort,
             OpStartSession: self._handle_second_hello,
             OpListen: self._handle_op_listen,
