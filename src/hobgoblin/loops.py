@@ -84,12 +84,16 @@ class LoopHost(VatHost):
         return vat
 
     def post(self, callback: Callable[..., object], *args: object) -> None:
+        posted: _Posted | None = None
         try:
             if get_ident() == self._ident:
                 self._loop.call_soon(callback, *args)
             else:
-                self._loop.call_soon_threadsafe(callback, *args)
+                posted = _Posted(callback, args)
+                self._loop.call_soon_threadsafe(posted)
         except RuntimeError:
+            if posted is not None:
+                posted.callback = None
             # The loop is closed and its thread gone. What is left of it are promises, and whoever
             # waits for one must still be told; there is no thread left that this could disturb.
             if self._forked:
@@ -242,6 +246,29 @@ def _outcome(promise: Promise[Any]) -> object:
         return _NOTHING
     value = promise._value
     return revived_result(value) if type(value) is Shaped else value
+
+
+@final
+class _Posted:
+    """A callback for the loop of another thread.
+
+    What comes between the last round of a loop and its end the loop drops without running it. Whoever
+    waits for that would wait for ever: so it runs when it is dropped, as it would a moment later.
+    """
+
+    __slots__ = ("args", "callback")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[object, ...]) -> None:
+        self.callback: Callable[..., object] | None = callback
+        self.args = args
+
+    def __call__(self) -> None:
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback(*self.args)
+
+    def __del__(self) -> None:
+        self()
 
 
 class _NoLoop:

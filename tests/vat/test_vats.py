@@ -542,6 +542,33 @@ class TestThreads:
 
         run(main)
 
+    def test_what_comes_between_the_last_round_of_a_loop_and_its_end(self, run: Any) -> None:
+        made: list[Any] = []
+        idle, over = threading.Event(), threading.Event()
+
+        def serve() -> None:
+            async def make() -> None:
+                made.append(spawn_vat("far").run(lambda: 42))
+                await made[0]
+
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(make())
+            idle.set()
+            over.wait()
+            loop.close()
+
+        async def main(vat: Vat) -> None:
+            thread = threading.Thread(target=serve)
+            thread.start()
+            await asyncio.to_thread(idle.wait)
+            waiting = asyncio.ensure_future(made[0])
+            await asyncio.sleep(0)
+            over.set()
+            assert await waiting == 42
+            await asyncio.to_thread(thread.join)
+
+        run(main)
+
     def test_a_thread_that_can_not_make_a_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def no_loop(*_: object) -> None:
             raise SystemExit  # what a thread may end with in silence
