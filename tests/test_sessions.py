@@ -302,3 +302,41 @@ def test_who_enlivens_on_a_closed_peer_is_told_so(tmp_path: Path) -> None:
                 await client.enliven(uri)
 
     run(main)
+
+
+class Leaving:
+    """Notes when a message leaves, and which: the simulated milliseconds and the name of its operation."""
+
+    def __init__(self, sim: testing.Simulation) -> None:
+        self._sim = sim
+        self.noted: list[tuple[int, str]] = []
+
+    def sent(self, message: bytes) -> None:
+        label = message.partition(b"op:")[2][:10]
+        self.noted.append((round(self._sim.time * 1000), "releases" if label.startswith(b"gc-") else "call"))
+
+    def received(self, data: bytes) -> None:
+        pass
+
+
+def test_releases_leave_with_the_next_message_once_they_are_due_and_alone_if_there_is_none() -> None:
+    async def program(sim: testing.Simulation) -> None:
+        leaving = Leaving(sim)
+        server, client = await sim.peer("server"), await sim.peer("client", tap=leaving)
+        counter = client.enliven(server.publish(server.spawn(Counter)), Counter)
+        await counter.add(1)
+        await asyncio.sleep(1)
+        leaving.noted.clear()
+        start = round(sim.time * 1000)
+        await counter.add(1)
+        await asyncio.sleep(0.014)
+        await counter.add(1)
+        await asyncio.sleep(1)
+        assert leaving.noted == [
+            (start, "call"),
+            (start + 16, "call"),
+            (start + 16, "releases"),
+            (start + 32, "releases"),
+        ]
+
+    testing.Simulation(1, faults=testing.Faults(delay=(0.001, 0.001))).run(program)

@@ -23,7 +23,7 @@ cdef class Connection(Origin):
     cdef public object _low_water, _deadline, _release_timer, _failures, keys, dialled
     cdef public list _deposits, _waiters
     cdef public dict _watchers
-    cdef public bint _delivering, _flush_due, _prompt, _paused, _carrying_out, _full
+    cdef public bint _delivering, _flush_due, _releases_ride, _prompt, _paused, _carrying_out, _full
     cdef public Py_ssize_t _handoffs, _seen
     cdef double _now
     cdef public Promise remote_bootstrap, ended

@@ -21,7 +21,6 @@ stays in the session, where it is counted; what it brings is handled in portions
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -67,10 +66,8 @@ from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Connection", "Introducer"]
 
-logger = logging.getLogger("hobgoblin.connection")
-
 RELEASE_SECONDS: Final = 0.01
-"""How long releases wait for others to join them. A call awaited on its own would carry two of its own."""
+"""How long releases wait for others to join them, and then, as long, for a message to leave with."""
 
 WRITE_OCTETS: Final = 256 * 1024
 """What a channel gets at a time: no more than this and one message waits in it beyond its own mark."""
@@ -167,6 +164,7 @@ class Connection(Origin):
         self._waiters: list[Promise[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
+        self._releases_ride = False
         self._failures = Failures(lambda: self.session, settings_of)
         self._carrying_out = False
         self._now = 0.0  # when the events came in that are being carried out
@@ -274,7 +272,7 @@ class Connection(Origin):
         self._carry_out()
         self._vat.drain_now()
         self._flush()
-        received = self.session._received
+        received = self.session._received - self.session._releases
         self._prompt = received == self._seen + 1
         self._seen = received
 
@@ -549,15 +547,16 @@ class Connection(Origin):
             selection.meet(event.receiver)
 
     def _opened(self) -> None:
-        self._cancel_deadline()
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.remote_bootstrap._resolve_here(self.session.bootstrap)
         self._on_opened(self)
 
     def _severed(self, orphans: tuple[Promise[Any], ...]) -> None:
-        if self._release_timer is not None:
-            self._release_timer.cancel()
-            self._release_timer = None
-        self._cancel_deadline()
+        for timer in (self._release_timer, self._deadline):
+            if timer is not None:
+                timer.cancel()
+        self._release_timer = self._deadline = None
         self._party.leave()
         self.remote_bootstrap._break_here(self._severance())
         for promise in orphans:
@@ -574,11 +573,6 @@ class Connection(Origin):
     def _severance(self) -> SessionSevered:
         # The session's own word: it may have ended in the middle of events that are still to be carried out.
         return SessionSevered(f"the session has ended: {self.session.severed_because}")
-
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     def _expired(self) -> None:
         self.session.handle_timer(self._loop.time())
@@ -655,7 +649,11 @@ class Connection(Origin):
 
     def _release(self) -> None:
         self._release_timer = None
-        self._flush(releases=True)
+        if self._releases_ride:
+            self._flush(releases=True)
+        elif self.session._crossing.release_due:
+            self._releases_ride = True
+            self._release_later()
 
     def _flush_soon(self) -> None:
         prompt, self._prompt = self._prompt, False
@@ -677,10 +675,11 @@ class Connection(Origin):
 
     def _flush(self, releases: bool = False) -> None:
         self._flush_due = False
-        channel = self._channel
-        if channel is None:
+        if (channel := self._channel) is None:
             return
         severed = self.session.state is SEVERED
+        if self._releases_ride and (releases or self.session.unsent):
+            self._releases_ride, releases = False, True
         while not self._paused or severed:
             messages = self.session.data_to_send(releases=releases, most=WRITE_OCTETS)
             if not messages:

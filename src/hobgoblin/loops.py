@@ -235,7 +235,10 @@ def _waiter_for(host: LoopHost, promise: Promise[Any]) -> _Waiter | None:
     """Return what wakes the task that runs when ``promise`` settles; ``None`` if it has."""
     if host.here() and promise._state >= FULFILLED:
         return None
-    waiter = _Waiter(asyncio.get_running_loop())
+    loop = host._loop
+    if not (host.here() and loop.is_running()):
+        loop = asyncio.get_running_loop()  # a system call, up to Python 3.12
+    waiter = _Waiter(loop)
     promise._listen(waiter)
     return waiter
 
@@ -328,8 +331,10 @@ class _Waiter:
             return  # that loop is closed: nobody waits any more
 
     def _wake(self) -> None:
-        if not self.future.done():
+        try:
             self.future.set_result(None)
+        except asyncio.InvalidStateError:
+            return  # cancelled
 
 
 # Keyed by the loop's id: a host keeps its loop alive, so an id that is in use can't come up again.

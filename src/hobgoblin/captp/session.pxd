@@ -23,7 +23,7 @@ cdef class Session(Speaker):
     cdef public object _deadline, _relays, kept
     cdef public bint _initiator
     cdef public list _events
-    cdef public Py_ssize_t _most_unsent, _next_question, _received
+    cdef public Py_ssize_t _most_unsent, _next_question, _received, _releases
     cdef public Py_ssize_t _bytes_received, _ignored, _refused, _awaited, _own_exports
     cdef public Py_ssize_t _room, _most_awaited, _most_kept, _most_exports
     cdef public Quota _listeners

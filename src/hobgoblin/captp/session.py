@@ -159,7 +159,7 @@ class Session(Speaker):
         self._most_awaited = min(limits.listeners, _ENDLESS)
         self._most_kept = min(limits.answers, _ENDLESS)
         self._next_question = 1
-        self._received = self._bytes_received = self._ignored = 0
+        self._received = self._releases = self._bytes_received = self._ignored = 0
         self._refused = 0
         self._relays: Relays | None = None
         self._awaited = 0  # resolvers of ours that the peer has not used yet
@@ -582,6 +582,7 @@ class Session(Speaker):
         self._events.append(Selected(target, selector, untag, answer, self._listeners.take()))
 
     def _handle_op_gc_exports(self, op: OpGcExports) -> None:
+        self._releases += 1
         exports = self._exports
         deltas = op.wire_deltas
         for index, pos in enumerate(op.export_positions):
@@ -592,6 +593,7 @@ class Session(Speaker):
                 self._events.append(Broke(abandoned, _ABANDONED))
 
     def _handle_op_gc_answers(self, op: OpGcAnswers) -> None:
+        self._releases += 1
         answers = self._crossing.answers
         for pos in op.answer_positions:
             if pos in answers:
