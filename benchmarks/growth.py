@@ -6,7 +6,7 @@ import asyncio
 import gc
 import resource
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from benchmarks.local import BATCH, Target
 from benchmarks.measures import Benchmark, Figures, Row
-from benchmarks.peers import ours
+from benchmarks.peers import echo, ours
 from benchmarks.processes import Worker, python, resident_of
 from benchmarks.settings import WINDOW, Settings
 from hobgoblin import send_only, spawn_vat
@@ -27,6 +27,9 @@ HANDED_OUT: Final = 1_000
 """References of one answer."""
 
 SPARE_FILES: Final = 200
+
+ECHOED: Final = (82, 55)
+"""Octets of the two frames of a call ``add(20, 22)``, for the raw echo."""
 
 
 def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
@@ -46,6 +49,7 @@ def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
                 settings.sessions,
                 ("cpu", "a call, 100 over one session and then over the next", "µs"),
                 ("rate", "calls of these", "/s"),
+                ("floor", "the same of a raw echo, over so many connections", "µs"),
                 ("spread", "a call, one at a time over each of 100 sessions", "µs"),
                 ("bytes", "an idle session, at the server", "bytes"),
             ),
@@ -84,6 +88,26 @@ async def sessions(settings: Settings, loop: str) -> Figures:
             cost, rate = await cost_of(lambda turns=turns: next(turns).add(20, 22), process, settings.seconds)
             figures[f"cpu@{count}"], figures[f"rate@{count}"], figures[f"spread@{count}"] = cost, rate, spread
         for session in (warm, *opened):
+            await session.close()
+    figures.update(await echoes([count for count in settings.sessions if count <= files], settings, loop))
+    return figures
+
+
+async def echoes(counts: Sequence[int], settings: Settings, loop: str) -> Figures:
+    """Do the same with connections that carry frames with nothing inside."""
+    figures: Figures = {}
+    async with server(loop, "echo") as (process, path):
+        opened: list[echo.Session] = []
+        for count in counts:
+            while len(opened) < count:
+                opened.append(await echo.connect(path))
+                opened[-1].use(ECHOED)
+                await opened[-1].add(20, 22)  # else the queue of the listening socket may be full
+            turns = (session for session in cycle(opened) for _ in range(WINDOW))
+            figures[f"floor@{count}"], _ = await cost_of(
+                lambda turns=turns: next(turns).add(20, 22), process, settings.seconds
+            )
+        for session in opened:
             await session.close()
     return figures
 
@@ -131,12 +155,13 @@ async def actors(settings: Settings, loop: str) -> Figures:
 
 
 @asynccontextmanager
-async def server(loop: str) -> AsyncIterator[tuple[Worker, str]]:
-    """Start a server of ours; what it runs in is that of this process."""
+async def server(loop: str, peer: str = "ours") -> AsyncIterator[tuple[Worker, str]]:
+    """Start a server, and tell where it is; what it runs in is that of this process."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        process = Worker(python("serve", "ours", loop, str(Path(folder, "socket"))))
+        path = str(Path(folder, "socket"))
+        process = Worker(python("serve", peer, loop, path))
         try:
-            yield process, await asyncio.to_thread(process.ready)
+            yield process, await asyncio.to_thread(process.ready) or path
         finally:
             await asyncio.to_thread(process.stop)
 
