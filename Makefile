@@ -39,10 +39,8 @@ test-compiled: wheel ## Run the tests on the compiled wheel, in .venv-compiled
 	@sh tools/test_compiled.sh $(VENV_PYTHON)
 
 lint: .venv/.lint ## Check format, style and types (ruff, mypy, pyright)
-	@status=0; for tool in 'ruff format --check .' 'ruff check .' mypy 'pyright --pythonpath $(VENV_PYTHON)'; do \
-		printf '\n%s:\n' "$$tool"; \
-		$(VENV_PYTHON) -m $$tool || status=1; \
-	done; exit $$status
+	@$(VENV_PYTHON) tools/side_by_side.py \
+		'pyright --pythonpath $(VENV_PYTHON)' mypy 'ruff format --check .' 'ruff check .'
 
 docs: .venv/.docs ## Build the documentation into build/docs; a warning is an error
 	@$(VENV_PYTHON) -m sphinx --quiet --fresh-env --fail-on-warning docs build/docs

@@ -17,5 +17,6 @@ ignored=
 for path in $inner tests/simulation ${HOBGOBLIN_SKIP:-}; do
     ignored="$ignored --ignore=$path"
 done
+# The longest first, so that no processor is left without work at the end.
 exec .venv-compiled/bin/python tools/side_by_side.py \
-    "pytest --quiet$ignored" "pytest --quiet $inner" 'pytest --quiet tests/simulation'
+    'pytest --quiet tests/simulation' "pytest --quiet$ignored" "pytest --quiet $inner"
