@@ -164,11 +164,9 @@ class Connection(Origin):
         self._waiters: list[Promise[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
-        self._releases_ride = False
         self._failures = Failures(lambda: self.session, settings_of)
-        self._carrying_out = False
         self._now = 0.0  # when the events came in that are being carried out
-        self._full = False
+        self._carrying_out = self._full = self._releases_ride = False
         self._watchers: dict[Watcher, None] = {}
         self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
@@ -267,10 +265,13 @@ class Connection(Origin):
     # What comes in, portion by portion
 
     def _portion_received(self) -> None:
-        # What is written meanwhile leaves below: no extra tick of the loop for it.
+        # What is written meanwhile leaves below: no extra tick of the loop for it, nor for the turns.
         self._flush_due = True
-        self._carry_out()
-        self._vat.drain_now()
+        expected = self._vat.expect()
+        try:
+            self._carry_out()
+        finally:
+            self._vat.drain_now(expected)
         self._flush()
         received = self.session._received - self.session._releases
         self._prompt = received == self._seen + 1
@@ -677,19 +678,19 @@ class Connection(Origin):
         self._flush_due = False
         if (channel := self._channel) is None:
             return
-        severed = self.session.state is SEVERED
-        if self._releases_ride and (releases or self.session.unsent):
+        session = self.session
+        severed = session.state is SEVERED
+        waits = releases or session._unsent > 0
+        if waits and self._releases_ride:
             self._releases_ride, releases = False, True
-        while not self._paused or severed:
-            messages = self.session.data_to_send(releases=releases, most=WRITE_OCTETS)
-            if not messages:
+        while waits and (severed or not self._paused):
+            if not (messages := session.data_to_send(releases=releases, most=WRITE_OCTETS)):
                 break
             if self._tap is not None:
                 for message in messages:
                     show(self._tap.sent, message)
             channel.write(messages)
-            if self.session.unsent == 0:
-                break
+            waits = session._unsent > 0
         if self._waiters and self.session.unsent <= self._low_water:
             waiters, self._waiters = self._waiters, []
             for done in waiters:

@@ -11,7 +11,7 @@ from hobgoblin.errors import NetlayerError
 from hobgoblin.forking import keep, let_go, tell_at_fork
 from hobgoblin.locators import PeerLocator
 from hobgoblin.netlayers.channel import Handler
-from hobgoblin.syrup import joined
+from hobgoblin.syrup.encoder import joined
 
 __all__ = ["LINGER_SECONDS", "StreamChannel", "adopt"]
 
@@ -87,7 +87,7 @@ class StreamChannel(asyncio.Protocol):
             return
         # Not writelines(): up to CPython 3.12.8 and 3.13.1 it forgets to pause the writer (CVE-2024-12254).
         # To copy a long one costs more than another call of the system, which uvloop spares us as well.
-        for part in joined(chunks):
+        for part in joined(chunks) if len(chunks) > 1 else chunks:
             transport.write(part)
 
     def pause_reading(self) -> None:

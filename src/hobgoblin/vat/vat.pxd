@@ -37,6 +37,7 @@ cdef class Vat(LocalHome):
     cpdef _wake(self)
     @cython.locals(before=double, end=double, now=double)
     cpdef _drain(self)
-    cpdef drain_now(self)
+    cpdef bint expect(self) except -1
+    cpdef drain_now(self, bint expected=*)
     @cython.locals(target=LocalRef, answer=Promise, asynchronous=bint)
     cpdef _deliver(self, Message message)

@@ -520,7 +520,14 @@ class Vat(LocalHome):
             if queue and self._held is None:
                 self._wake()
 
-    def drain_now(self) -> None:
+    def expect(self) -> bool:
+        """Ask the loop for nothing from here on: `drain_now` follows, and must be told what this returns."""
+        if self._awake or self._stopped:
+            return False
+        self._awake = True
+        return True
+
+    def drain_now(self, expected: bool = False) -> None:
         """Run what waits at once, instead of at the next tick of the loop.
 
         For the owner of a session, which has just brought in messages: saves a tick of latency.
@@ -529,6 +536,10 @@ class Vat(LocalHome):
         if self._queue and not self._draining and not self._open and self._held is None:
             self._awake = True
             self._context.run(self._drain)
+        elif expected:
+            self._awake = False
+            if self._queue:
+                self._wake()
 
     def _deliver(self, message: Message) -> None:
         target: LocalRef = message.target  # type: ignore[assignment]  # no other is for this queue

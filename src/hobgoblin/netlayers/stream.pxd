@@ -1,0 +1,1 @@
+from hobgoblin.syrup.encoder cimport joined
