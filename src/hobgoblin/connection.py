@@ -151,10 +151,9 @@ class Connection(Origin):
         self._deposits: list[Message] = []
         # A message is being written; those that had waited for its answer's way come next.
         self._delivering = False
-        self._next: deque[Message] = deque()
+        self._next: deque[Message] | None = None
         self._handoffs = 0
         self._channel: Channel | None = None
-        self._flush_due = False
         # How many messages had come in with the last portion, and whether that was a single one.
         self._seen = 0
         self._prompt = False
@@ -166,7 +165,7 @@ class Connection(Origin):
         self._release_timer: asyncio.TimerHandle | None = None
         self._failures = Failures(lambda: self.session, settings_of)
         self._now = 0.0  # when the events came in that are being carried out
-        self._carrying_out = self._full = self._releases_ride = False
+        self._carrying_out = self._flush_due = self._full = self._releases_ride = False
         self._watchers: dict[Watcher, None] = {}
         self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
@@ -367,6 +366,7 @@ class Connection(Origin):
         Iterative: a peer decides how many calls it pipelines one on another.
         """
         if self._delivering:
+            self._next = self._next or deque()  # most sessions need none
             self._next.append(message)
             return
         self._delivering = True

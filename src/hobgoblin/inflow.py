@@ -103,7 +103,7 @@ class Inflow:
         self._ended = ended
         self._lost = lost
         self._channel: Channel | None = None
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes] | None = None  # of most sessions nothing ever waits
         self._octets = 0
         # What this portion has taken of its share, and the vats that got messages of it.
         self._spent = 0
@@ -163,6 +163,8 @@ class Inflow:
     def _keep(self, data: bytes) -> None:
         if self._session.state is SessionState.SEVERED:
             return
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(data)
         self._octets += len(data)
         if self._octets > self._most:
@@ -209,7 +211,7 @@ class Inflow:
     def _give_up(self) -> None:
         """Something of ours has failed: do not wait for what can't come any more."""
         self.is_waiting = False
-        self._waiting.clear()
+        self._waiting = None
         self._octets = 0
         if self._gone:
             self._lost()
@@ -217,19 +219,18 @@ class Inflow:
     def _portion(self) -> None:
         """Handle what waits, up to the share."""
         session = self._session
-        waiting = self._waiting
         self._spent = session.go_on(PORTION_MESSAGES)
-        while waiting and self._spent < PORTION_MESSAGES and self._spent_octets < PORTION_OCTETS:
-            data = waiting.popleft()
+        while self._waiting and self._spent < PORTION_MESSAGES and self._spent_octets < PORTION_OCTETS:
+            data = self._waiting.popleft()
             self._octets -= len(data)
             self._spent_octets += len(data)
             self._spent += session.receive_data(data, PORTION_MESSAGES - self._spent)
         if self._spent:
             self._carry_out()
         if session.state is SessionState.SEVERED:
-            waiting.clear()
+            self._waiting = None
             self._octets = 0
-        elif waiting or self._spent >= PORTION_MESSAGES:
+        elif self._waiting or self._spent >= PORTION_MESSAGES:
             self._wait()
             return
         if not self.is_waiting:

@@ -232,8 +232,8 @@ class Limits:
     """Objects and promises of ours that the peer holds, and resolvers of what we asked it.
 
     Only the peer can give them back. One that never does is cut off here: an entry with a small object
-    takes some 450 octets, all of them 120 MB. Sends of yours break with `SessionFull` once three
-    quarters are in use: the rest is for answers.
+    takes some 330 octets, and twice as many where it keeps one of sixteen: all of them 170 MB. Sends of
+    yours break with `SessionFull` once three quarters are in use: the rest is for answers.
     """
 
     answers: int = 262_144

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hobgoblin.captp import session
 from hobgoblin.crypto import SwissNum
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.messages import OpDeliver
@@ -305,7 +306,8 @@ def test_a_bug_of_ours_ends_the_session_and_not_the_process(stranger, caplog):
 
 def test_one_choke_point(stranger):
     """Each handler is reached by its own type of message only, and each operation has one."""
-    handlers = stranger().session._handlers
+    handlers = session._HANDLERS
+    assert all(callable(getattr(stranger().session, name)) for name in handlers.values())
     assert all(kind.__name__.startswith("Op") for kind in handlers)
     assert OpDeliver in handlers
     assert len(handlers) == 9

@@ -1,6 +1,7 @@
 """The tables alone: positions, counts, and entries that go with their references."""
 
 import gc
+import tracemalloc
 
 import pytest
 
@@ -114,9 +115,88 @@ def test_check_finds_what_is_wrong(exports):
         exports.check()
     exports._counts.clear()
     exports.check()
-    exports._targets[1] = ref()
+    exports._pages[0].held += 1
+    with pytest.raises(AssertionError, match="page 0 holds 2 targets, not 3"):
+        exports.check()
+    exports._pages[0].held -= 1
+    exports._pages[0].targets[1] = ref()
     with pytest.raises((AssertionError, KeyError)):
         exports.check()
+
+
+def test_objects_are_found_wherever_they_are_and_wherever_others_were(exports):
+    held = {exports.describe(target): target for target in [ref() for _ in range(100)]}
+    exports.commit()
+    for pos in [*range(3, 60), 64, 100]:
+        exports.release(pos, 1)
+        del held[pos]
+        exports.check()
+        assert exports.target(pos) is None
+    for _ in range(5):
+        target = ref()
+        held[exports.describe(target)] = target
+    exports.commit()
+    exports.check()
+    assert {pos: entry.target for pos, entry in exports if pos} == held
+    assert {exports.describe(target): target for target in held.values()} == held
+    exports.roll_back()
+    assert (len(exports), 60 in exports, 61 in exports, "61" in exports) == (len(held) + 1, True, True, False)
+
+
+def test_a_message_that_was_not_written_may_have_begun_pages(exports):
+    for _ in range(10):
+        exports.describe(ref())
+    exports.commit()
+    for _ in range(40):
+        exports.describe(ref())
+    exports.roll_back()
+    exports.check()
+    assert [exports.describe(ref()) for _ in range(40)] == [*range(11, 51)]
+    exports.commit()
+    exports.check()
+    assert len(exports) == 51
+
+
+def test_nothing_grows_with_what_has_gone():
+    exports = Exports(ref(0), 10)
+    for number in range(1, 2000):
+        if number % 3:
+            exports.resolver(None)
+        else:
+            exports.describe(ref())
+        exports.commit()
+        exports.release(number, 1)
+        assert len(exports._pages) <= 2
+    exports.check()
+    assert len(exports) == 1
+
+
+def test_one_object_of_each_page_takes_no_more_than_what_is_said_of_it():
+    pages = 4000
+    targets = [ref() for _ in range(pages)]
+    exports = Exports(ref(0), 10_000)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for target in targets:
+            pos = exports.describe(target)
+            for _ in range(15):
+                exports.describe(ref())
+            exports.commit()
+            for other in range(pos + 1, pos + 16):
+                exports.release(other, 1)
+        octets = tracemalloc.get_traced_memory()[0]
+        exports.check()
+        assert len(exports) == pages + 1
+        for pos in range(1, exports.next, 16):
+            exports.release(pos, 1)
+        left = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert octets < pages * (350 + 60)
+    assert left < pages * 2 * 60  # dictionaries keep the size that they had
+    assert len(exports._pages) == 2  # that of the object that is always there, and the last
+    assert len(exports) == 1
 
 
 def test_a_reference_is_tracked_as_long_as_it_is_held():

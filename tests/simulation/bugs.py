@@ -141,8 +141,9 @@ def two_objects_share_a_position(plant: Plant) -> None:
     original = Exports.describe
 
     def describe(self: Any, target: Any) -> Any:
-        for other in self._pos_of:
-            if repr(other) == repr(target) and self._pos_of[other]:
+        for pos, entry in self:
+            other = entry.target
+            if pos and repr(other) == repr(target):
                 return original(self, other)
         return original(self, target)
 

@@ -361,11 +361,11 @@ class Crossing:
         return reference
 
     def _read_export(self, pos: int) -> Ref:
-        target = self.exports.target(pos)
-        if target is not None:
-            return target
         if not self.exports.is_resolver(pos):
-            raise ProtocolError(f"there is no export {pos}")
+            target = self.exports.target(pos)
+            if target is None:
+                raise ProtocolError(f"there is no export {pos}")
+            return target
         self.strays += 1
         self._resolver_at._pos = pos
         return self._resolver_at

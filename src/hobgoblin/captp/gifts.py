@@ -240,9 +240,9 @@ class GiftDesk:
         self._peer = b""
         self._wire = TODAY
         self._sink: Sink | None = None
-        # Counts below the floor are used, and those in the set.
+        # Counts below the floor are used, and these.
         self._floor = 0
-        self._used: set[int] = set()
+        self._used: dict[int, None] = {}  # which takes less than a set, as long as it is empty
         self._expected = Quota("hand-offs under way", limits.gifts)
 
     def open(self, session: bytes, peer_key: PublicKey, sink: Sink, wire: Wire = TODAY) -> None:
@@ -323,11 +323,11 @@ class GiftDesk:
         return count < self._floor or count in self._used
 
     def _use(self, count: int) -> None:
-        self._used.add(count)
+        self._used[count] = None
         if len(self._used) > self._limits.gifts:
             # A gap stays where a request was not valid. The oldest is closed: nothing that far
             # behind is still under way.
             self._floor = min(self._used)
         while self._floor in self._used:
-            self._used.remove(self._floor)
+            del self._used[self._floor]
             self._floor += 1

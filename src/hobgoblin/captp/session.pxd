@@ -29,7 +29,6 @@ cdef class Session(Speaker):
     cdef public Quota _listeners
     cdef public Queues _queues
     cdef public Ref bootstrap
-    cdef public dict _handlers
 
     @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
     cpdef Py_ssize_t _read(self, object data, object most) except -1

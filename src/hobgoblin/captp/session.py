@@ -81,6 +81,21 @@ _ENDLESS: Final = 2**62
 _ABANDONED: Final = ErrorValue("the other side gave the promise up without settling it")
 
 
+# `_handle` hands on op:deliver, which comes most, without a look at this.
+_HANDLERS: Final[dict[type, str]] = {
+    OpDeliver: "_handle_op_deliver",
+    OpAbort: "_handle_op_abort",
+    OpStartSession: "_handle_second_hello",
+    OpListen: "_handle_op_listen",
+    OpGet: "_handle_op_get",
+    OpIndex: "_handle_op_index",
+    OpUntag: "_handle_op_untag",
+    OpGcExports: "_handle_op_gc_exports",
+    OpGcAnswers: "_handle_op_gc_answers",
+}
+"""Methods by their names: a table of them for each session would take a kilobyte."""
+
+
 @final
 class Session(Speaker):
     """One side of a CapTP session.
@@ -179,18 +194,6 @@ class Session(Speaker):
         self.bootstrap = self._crossing.bootstrap
         constructors = self._crossing.constructors
         self._decoder = self._codec.open_decoder(framing, constructors=constructors, limits=limits)
-        # `_handle` hands on op:deliver, which comes most, without a look at this.
-        self._handlers: dict[type, Callable[[Any], None]] = {
-            OpDeliver: self._handle_op_deliver,
-            OpAbort: self._handle_op_abort,
-            OpStartSession: self._handle_second_hello,
-            OpListen: self._handle_op_listen,
-            OpGet: self._handle_op_get,
-            OpIndex: self._handle_op_index,
-            OpUntag: self._handle_op_untag,
-            OpGcExports: self._handle_op_gc_exports,
-            OpGcAnswers: self._handle_op_gc_answers,
-        }
         self._adapt(settings)
         if self._initiator:
             self._write(hello(keys, location, self._version, self.wire))
@@ -467,7 +470,7 @@ class Session(Speaker):
         strays = crossing.strays
         crossing.strays = 0
         deliver = message if type(message) is OpDeliver else None
-        if deliver is None and type(message) not in self._handlers:
+        if deliver is None and type(message) not in _HANDLERS:
             raise ProtocolError("unknown message")
         # The one more that there may be is the target.
         if strays != 1 and (strays != 2 or deliver is None or type(deliver.to_desc) is not ResolverAt):
@@ -481,7 +484,7 @@ class Session(Speaker):
             if deliver is not None:
                 self._handle_op_deliver(deliver)
             else:
-                self._handlers[type(message)](message)
+                getattr(self, _HANDLERS[type(message)])(message)
         elif type(message) is OpStartSession:
             self._handle_op_start_session(message)
         else:

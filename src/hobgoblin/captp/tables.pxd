@@ -16,15 +16,29 @@ cdef class Export:
     cdef public object sent
 
 
+cdef int _PAGE_BITS, _PER_PAGE, _IN_PAGE
+
+
+cdef class Page:
+    cdef public Py_ssize_t held, number
+    cdef public list targets
+
+    @cython.locals(place=Py_ssize_t)
+    cdef Py_ssize_t position_of(self, Ref target) except -1
+
+
 cdef class Exports:
-    cdef public dict _counts, _pos_of, _resolvers, _targets
+    cdef public dict _counts, _page_of, _pages, _resolvers
+    cdef public Page _last
     cdef public Py_ssize_t _next, _committed, ignored, most
     cdef public list _again
     cdef public Charges _charges
 
-    cpdef Ref target(self, object pos)
+    @cython.locals(page=Page)
+    cpdef Ref target(self, Py_ssize_t pos)
     cpdef bint is_resolver(self, object pos) except -1
-    cpdef object describe(self, Ref target)
+    @cython.locals(page=Page, pos=Py_ssize_t)
+    cpdef Py_ssize_t describe(self, Ref target) except -1
     @cython.locals(pos=Py_ssize_t)
     cpdef Py_ssize_t resolver(self, Promise promise) except -1
     @cython.locals(promise=Promise)
@@ -35,6 +49,10 @@ cdef class Exports:
     cpdef Promise release(self, object pos, long long delta)
     @cython.locals(pos=Py_ssize_t)
     cdef Py_ssize_t _new_pos(self) except -1
+    @cython.locals(page=Page, number=Py_ssize_t)
+    cdef _put(self, Py_ssize_t pos, Ref target)
+    @cython.locals(page=Page, place=Py_ssize_t, target=Ref)
+    cdef _take(self, Py_ssize_t pos)
     cdef Py_ssize_t _sent(self, object pos) except -1
     cdef _discharge(self, object pos)
 

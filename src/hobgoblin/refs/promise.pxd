@@ -13,7 +13,7 @@ cdef class Promise(Ref):
     cdef public LocalHome _at
     cdef public object _site, _value, _route, _pos, _trace
     cdef public list _queue, _listeners
-    cdef public int _state, _route_kind
+    cdef public short _state, _route_kind
     cdef public bint _used, _locked, _heard
     cdef public Promise _detour
     cdef public double _since

@@ -375,7 +375,7 @@ class Promise(Ref, Generic[T_co]):
                 kept.append(listener)
             elif root._route is None or not listener.follows(root):
                 root._expect(listener)
-        self._listeners = kept
+        self._listeners = kept or None
 
     def _lead(self, follower: Promise[Any]) -> None:
         """Have a promise of another thread, locked to this one, settle the way this one does."""
@@ -488,6 +488,9 @@ class Promise(Ref, Generic[T_co]):
                 self._since = self._at._host.clock()
             if self._route is not None and self._route_kind >= ROUTE_IMPORT and self._state == PENDING:
                 self._route.listen(self)
+        elif len(self._listeners) == 1:
+            # Often all: who has asked, and the promise for it that follows. To append makes room for eight.
+            self._listeners = [self._listeners[0], listener]
         else:
             self._listeners.append(listener)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, final
 
 from hobgoblin.dialects import OneWay
@@ -41,8 +42,12 @@ WITHOUT_BOUND: Final = replace(DEFAULT_LIMITS, message_bytes=2**63 - 1)
 """For parts that have been held to the limits of the session already."""
 
 
+@lru_cache(maxsize=16)
 def argument_limits(limits: Limits) -> Limits:
-    """Return ``limits`` less the most that is around arguments and selectors, in any codec."""
+    """Return ``limits`` less the most that is around arguments and selectors, in any codec.
+
+    Sessions with the same limits share what this returns.
+    """
     return replace(
         limits,
         message_bytes=max(0, limits.message_bytes - 160),
