@@ -55,6 +55,8 @@ _MOST: Final = MAX_POSITION
 _LAST: Final = MAX_POSITION
 """The same, to the compiled form a machine's word."""
 
+_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
+
 INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
 """What a peer is told whose keys and signatures have another form than those of the session."""
 
@@ -350,7 +352,11 @@ class _ImportObjectMaker(_PositionMaker):
 
     def at(self, position: int) -> DescImportObject:
         self._check(position)
-        return DescImportObject(position)
+        if not _COMPILED:
+            return DescImportObject(position)
+        desc = DescImportObject.__new__(DescImportObject)
+        desc.position = position  # type: ignore[misc]
+        return desc
 
 
 @final
@@ -359,7 +365,11 @@ class _ImportPromiseMaker(_PositionMaker):
 
     def at(self, position: int) -> DescImportPromise:
         self._check(position)
-        return DescImportPromise(position)
+        if not _COMPILED:
+            return DescImportPromise(position)
+        desc = DescImportPromise.__new__(DescImportPromise)
+        desc.position = position  # type: ignore[misc]
+        return desc
 
 
 @final
@@ -368,7 +378,11 @@ class _ExportMaker(_PositionMaker):
 
     def at(self, position: int) -> DescExport:
         self._check(position)
-        return DescExport(position)
+        if not _COMPILED:
+            return DescExport(position)
+        desc = DescExport.__new__(DescExport)
+        desc.position = position  # type: ignore[misc]
+        return desc
 
 
 @final
@@ -377,7 +391,11 @@ class _AnswerMaker(_PositionMaker):
 
     def at(self, position: int) -> DescAnswer:
         self._check(position)
-        return DescAnswer(position)
+        if not _COMPILED:
+            return DescAnswer(position)
+        desc = DescAnswer.__new__(DescAnswer)
+        desc.answer_pos = position  # type: ignore[misc]
+        return desc
 
 
 def _gift_id(value: object) -> bool:

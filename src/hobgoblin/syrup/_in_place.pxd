@@ -35,9 +35,9 @@ cdef class PlaceReader(OctetSource):
     cdef object _deliver_end(self, object to, tuple args)
     @cython.locals(
         octets="const unsigned char*", pos=Py_ssize_t, end=Py_ssize_t, left=Py_ssize_t, names=Names, octet=int,
-        amount=Py_ssize_t, here=Py_ssize_t, start=Py_ssize_t,
+        amount=Py_ssize_t, here=Py_ssize_t, start=Py_ssize_t, items=list, count=Py_ssize_t,
     )
-    cdef object _simple_list(self, list items)
+    cdef object _simple_list(self)
 
 
 @cython.locals(place=Py_ssize_t)

@@ -165,23 +165,38 @@ class PlaceReader(OctetSource):
         self._left -= DELIVER_END_VALUES
         return self._deliver(to, args, answer, self._at(_IMPORT_OBJECT, position))
 
-    def _simple_list(self, items: list[object]) -> object:
-        """Read a list behind its ``[`` and return it, if all that is in it is simple.
+    def _simple_list(self) -> Any:
+        """Read a list behind its ``[`` and return it as a tuple, if all that is in it is simple.
 
-        If not, what comes first has been read: it is in ``items``, and ``_here`` is behind it.
+        If not, what comes first has been read: return it as a list, and ``_here`` is behind it.
         """
         octets = self._data
         pos = self._here
         end = self._edge
         left = self._left
         names = NAMES
+        # Up to four values need no list: arguments seldom are more.
+        first: object = None
+        second: object = None
+        third: object = None
+        fourth: object = None
+        items: Any = None
+        count = 0
         value: object = None
         while pos < end:
             octet = octets[pos]
             if octet == 0x5D:  # ]
                 self._here = pos + 1
                 self._left = left
-                return tuple(items)
+                if count == 3:
+                    return (first, second, third)
+                if count == 2:
+                    return (first, second)
+                if count == 1:
+                    return (first,)
+                if count == 4:
+                    return (first, second, third, fourth)
+                return tuple(items) if count else ()
             if not left:
                 break
             if octet >= 0x30 and octet <= 0x39:
@@ -218,10 +233,22 @@ class PlaceReader(OctetSource):
             else:
                 break
             left -= 1
-            items.append(value)
+            if count == 0:
+                first = value
+            elif count == 1:
+                second = value
+            elif count == 2:
+                third = value
+            elif count == 3:
+                fourth = value
+            else:
+                if count == 4:
+                    items = [first, second, third, fourth]
+                items.append(value)
+            count += 1
         self._here = pos
         self._left = left
-        return NOTHING
+        return [first, second, third, fourth][:count] if items is None else items
 
 
 def _stands(octets: bytes, pos: int, part: bytes, size: int) -> bool:

@@ -240,9 +240,9 @@ class ValueReader(PlaceReader):
         to = self._beginning()
         if to is NOTHING:
             return self._fill(TOP, None, _NO_LABEL, None, 0, NOTHING)
-        items: list[object] = []
-        value = self._simple_list(items) if COMPILED else NOTHING
-        if value is NOTHING:
+        value: Any = self._simple_list() if COMPILED else NOTHING
+        if type(value) is not tuple:
+            items: list[object] = [] if value is NOTHING else value
             value = self._fill(LIST, items, _NO_LABEL, None, 2, NOTHING)
         if value is _HALTED:
             self._halt(RECORD, [to], _OP_DELIVER, None)
