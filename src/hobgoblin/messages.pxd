@@ -1,6 +1,6 @@
 cimport cython
 
-from hobgoblin.values cimport RecordMaker
+from hobgoblin.values cimport MakerTable, RecordMaker
 
 
 @cython.freelist(8)
@@ -60,7 +60,7 @@ cpdef bint is_position(object value) except -1
 
 cdef class _DeliverMaker(RecordMaker):
     @cython.locals(op=OpDeliver)
-    cpdef object deliver(self, object to, tuple args, object answer, object resolver)
+    cpdef object deliver(self, object to, tuple args, Py_ssize_t answer, object resolver)
 
 
 cdef class _PositionMaker(RecordMaker):
