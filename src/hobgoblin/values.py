@@ -34,6 +34,7 @@ __all__ = [
     "KIND_NAMES",
     "NULL",
     "SHAPED_TAGS",
+    "AnyDecoder",
     "ErrorValue",
     "Keyword",
     "Limits",
@@ -170,6 +171,23 @@ class Record:
 
     label: object
     fields: tuple[object, ...]
+
+
+class AnyDecoder:
+    """The base of decoders that come with a codec of ours.
+
+    To the compiled form these are methods that it calls at once; of another decoder it looks them up.
+    """
+
+    __slots__ = ()
+
+    def feed(self, data: bytes) -> None:
+        """Take octets in."""
+        raise NotImplementedError
+
+    def next(self) -> object:
+        """Return the next complete value, or what says that octets are missing."""
+        raise NotImplementedError
 
 
 class RecordMaker:

@@ -32,7 +32,9 @@ cdef class Crossing:
 
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef bint is_theirs(self, Ref target) except *
+    @cython.locals(found=Ref)
     cpdef Ref ours(self, object target)
+    @cython.locals(found=Ref)
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef Py_ssize_t position(self, object target) except -1

@@ -224,14 +224,18 @@ class Crossing:
 
     def ours(self, target: object) -> Ref:
         """Require a target that the peer may send to: something of ours."""
-        if isinstance(target, Ref) and not self.is_theirs(target):
-            return target
+        if isinstance(target, Ref):
+            found = target
+            if not self.is_theirs(found):
+                return found
         raise ProtocolError("the target is neither desc:export nor desc:answer")
 
     def theirs(self, resolver: object) -> Ref:
         """Require somebody to be told: something of the peer's."""
-        if isinstance(resolver, Ref) and self.is_theirs(resolver):
-            return resolver
+        if isinstance(resolver, Ref):
+            found = resolver
+            if self.is_theirs(found):
+                return found
         raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
     def position(self, target: Ref) -> int:
