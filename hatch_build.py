@@ -153,7 +153,7 @@ def _without_stubs(text: str) -> str:
 
 
 def _without_generic(found: re.Match[str]) -> str:
-    return re.sub(r"\[\w+\]", "", re.sub(r"(, )?Generic\[\w+\]", "", found[0])).replace("()", "")
+    return re.sub(r"\[\w+(, \w+)*\]", "", re.sub(r"(, )?Generic\[\w+\]", "", found[0])).replace("()", "")
 
 
 def _without_slots(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -30,8 +31,8 @@ from hobgoblin.messages import (
     OpUntag,
     is_position,
 )
-from hobgoblin.syrup import decode, encode
-from hobgoblin.values import NULL, ErrorValue, Keyword, Record, Symbol, Tagged
+from hobgoblin.syrup import Decoder, decode, encode
+from hobgoblin.values import NULL, ErrorValue, Keyword, MakerTable, Record, Symbol, Tagged
 
 VECTORS = {
     name: bytes.fromhex(octets)
@@ -317,3 +318,56 @@ def test_every_label_is_a_symbol_of_the_protocol():
         assert label.isascii()
     with pytest.raises(SyrupError):
         write(object())
+
+
+def outcome(octets, constructors):
+    try:
+        return repr(decode(octets, constructors=constructors))
+    except SyrupError as error:
+        return error.problem, error.offset, error.path
+    except ProtocolError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", [name for name in VECTORS if name.startswith("op:deliver ")])
+def test_what_holds_the_constructors_makes_no_difference(name):
+    kinds = [
+        MakerTable(CONSTRUCTORS),
+        dict(CONSTRUCTORS),
+        MappingProxyType(dict(CONSTRUCTORS)),
+        {label: lambda fields, read=read: read(fields) for label, read in CONSTRUCTORS.items()},
+    ]
+    octets = VECTORS[name]
+    for place in range(len(octets)):
+        for other in (b"", b"0", b"9", b"f", b"<", b">", b"]", b"9" * 16):
+            changed = octets[:place] + other + octets[place + 1 :]
+            assert len({outcome(changed, kind) for kind in kinds}) == 1, changed
+
+
+def test_a_table_of_makers_may_change_between_two_messages():
+    octets = VECTORS["op:deliver fetch"]
+    table = MakerTable(CONSTRUCTORS)
+    decoder = Decoder(constructors=table)
+    decoder.feed(octets * 3)
+    assert decoder.next() == BOTH_WAYS["op:deliver fetch"]
+    table.replace({"op:deliver": len})
+    assert decoder.next() == 4
+    table.replace({"desc:export": CONSTRUCTORS["desc:export"]})
+    record = decoder.next()
+    assert isinstance(record, Record)
+    assert record.fields[0] == DescExport(0)
+    assert record.fields[3] == Record(Symbol("desc:import-object"), (5,))
+
+
+def test_messages_are_read_within_messages_and_after_broken_ones():
+    octets = VECTORS["op:deliver fetch"]
+
+    def nested(depth):
+        return lambda fields: decode(octets, constructors={"op:deliver": nested(depth - 1)}) if depth else 0
+
+    for _ in range(3):
+        for broken in (octets[:-1], octets + b"f", octets.replace(b"]", b"x")):
+            with pytest.raises(SyrupError):
+                read(broken)
+        assert decode(octets, constructors={"op:deliver": nested(6)}) == 0
+        assert read(octets) == BOTH_WAYS["op:deliver fetch"]

@@ -1,6 +1,6 @@
 cimport cython
 
-from hobgoblin.values cimport RecordMaker
+from hobgoblin.values cimport MakerTable, RecordMaker
 
 
 @cython.freelist(8)
@@ -32,30 +32,35 @@ cdef class OpGcAnswers:
     cdef public tuple answer_positions
 
 
+@cython.freelist(8)
 cdef class DescImportObject:
     cdef readonly object position
 
 
+@cython.freelist(8)
 cdef class DescImportPromise:
     cdef readonly object position
 
 
+@cython.freelist(8)
 cdef class DescExport:
     cdef readonly object position
 
 
+@cython.freelist(8)
 cdef class DescAnswer:
     cdef readonly object answer_pos
 
 
 cdef object _MOST
 cdef Py_ssize_t _LAST
+cdef bint _COMPILED
 cpdef bint is_position(object value) except -1
 
 
 cdef class _DeliverMaker(RecordMaker):
     @cython.locals(op=OpDeliver)
-    cpdef object deliver(self, object to, tuple args, object answer, object resolver)
+    cpdef object deliver(self, object to, tuple args, Py_ssize_t answer, object resolver)
 
 
 cdef class _PositionMaker(RecordMaker):
@@ -65,16 +70,20 @@ cdef class _PositionMaker(RecordMaker):
 
 
 cdef class _ImportObjectMaker(_PositionMaker):
+    @cython.locals(desc=DescImportObject)
     cpdef object at(self, Py_ssize_t position)
 
 
 cdef class _ImportPromiseMaker(_PositionMaker):
+    @cython.locals(desc=DescImportPromise)
     cpdef object at(self, Py_ssize_t position)
 
 
 cdef class _ExportMaker(_PositionMaker):
+    @cython.locals(desc=DescExport)
     cpdef object at(self, Py_ssize_t position)
 
 
 cdef class _AnswerMaker(_PositionMaker):
+    @cython.locals(desc=DescAnswer)
     cpdef object at(self, Py_ssize_t position)

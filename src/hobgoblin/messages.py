@@ -20,7 +20,7 @@ from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.syrup import KeyOrder, RecordForm, encode
-from hobgoblin.values import NULL, ErrorValue, Keyword, Null, Record, RecordMaker, Symbol, Tagged
+from hobgoblin.values import NULL, ErrorValue, Keyword, MakerTable, Null, Record, RecordMaker, Symbol, Tagged
 
 __all__ = [
     "CONSTRUCTORS",
@@ -55,8 +55,12 @@ _MOST: Final = MAX_POSITION
 _LAST: Final = MAX_POSITION
 """The same, to the compiled form a machine's word."""
 
+_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
+
 INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
 """What a peer is told whose keys and signatures have another form than those of the session."""
+
+_NO_ANSWER: Final = "the answer position of op:deliver is none"
 
 Absent = Literal[False]
 Fields = tuple[object, ...]
@@ -254,15 +258,19 @@ class _DeliverMaker(RecordMaker):
         to, args, answer, resolver = fields
         if type(args) is not tuple:
             raise ProtocolError("the arguments of op:deliver are no list")
-        return self.deliver(to, cast("Fields", args), answer, resolver)
+        if answer is False:
+            return self.deliver(to, cast("Fields", args), -1, resolver)
+        if not is_position(answer):
+            raise ProtocolError(_NO_ANSWER)
+        return self.deliver(to, cast("Fields", args), cast("int", answer), resolver)
 
-    def deliver(self, to: object, args: Fields, answer: Any, resolver: object) -> OpDeliver:
-        if answer is not False and not is_position(answer):
-            raise ProtocolError("the answer position of op:deliver is none")
+    def deliver(self, to: object, args: Fields, answer: int, resolver: object) -> OpDeliver:
+        if answer > _LAST:
+            raise ProtocolError(_NO_ANSWER)
         op = OpDeliver.__new__(OpDeliver)  # what `__init__` does, without the call that compilers leave in it
         op.to_desc = to
         op.args = args
-        op.answer_pos = answer
+        op.answer_pos = False if answer < 0 else answer
         op.resolve_me_desc = resolver
         return op
 
@@ -350,7 +358,11 @@ class _ImportObjectMaker(_PositionMaker):
 
     def at(self, position: int) -> DescImportObject:
         self._check(position)
-        return DescImportObject(position)
+        if not _COMPILED:
+            return DescImportObject(position)
+        desc = DescImportObject.__new__(DescImportObject)
+        desc.position = position  # type: ignore[misc]
+        return desc
 
 
 @final
@@ -359,7 +371,11 @@ class _ImportPromiseMaker(_PositionMaker):
 
     def at(self, position: int) -> DescImportPromise:
         self._check(position)
-        return DescImportPromise(position)
+        if not _COMPILED:
+            return DescImportPromise(position)
+        desc = DescImportPromise.__new__(DescImportPromise)
+        desc.position = position  # type: ignore[misc]
+        return desc
 
 
 @final
@@ -368,7 +384,11 @@ class _ExportMaker(_PositionMaker):
 
     def at(self, position: int) -> DescExport:
         self._check(position)
-        return DescExport(position)
+        if not _COMPILED:
+            return DescExport(position)
+        desc = DescExport.__new__(DescExport)
+        desc.position = position  # type: ignore[misc]
+        return desc
 
 
 @final
@@ -377,7 +397,11 @@ class _AnswerMaker(_PositionMaker):
 
     def at(self, position: int) -> DescAnswer:
         self._check(position)
-        return DescAnswer(position)
+        if not _COMPILED:
+            return DescAnswer(position)
+        desc = DescAnswer.__new__(DescAnswer)
+        desc.answer_pos = position  # type: ignore[misc]
+        return desc
 
 
 def _gift_id(value: object) -> bool:
@@ -522,9 +546,9 @@ _BY_LABEL: Final[Mapping[str, Callable[[Fields], object]]] = {
 }
 
 # Interned as the names of symbols are that readers know: what is found at once needs no comparison.
-CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = {
-    intern(label): construct for label, construct in _BY_LABEL.items()
-}
+CONSTRUCTORS: Final[Mapping[str, Callable[[Fields], object]]] = MakerTable(
+    {intern(label): construct for label, construct in _BY_LABEL.items()}
+)
 """How each record that CapTP gives a meaning is read. Others stay a `Record`."""
 
 

@@ -31,6 +31,18 @@ cdef class Shaped:
 cpdef tuple as_crossing(tuple args)
 
 
+cdef class AnyDecoder:
+    cpdef feed(self, object data)
+    cpdef object next(self)
+
+
 cdef class RecordMaker:
     cpdef object at(self, Py_ssize_t position)
-    cpdef object deliver(self, object to, tuple args, object answer, object resolver)
+    cpdef object deliver(self, object to, tuple args, Py_ssize_t answer, object resolver)
+
+
+cdef class MakerTable(dict):
+    cdef public RecordMaker _answer, _deliver, _export, _import_object
+
+    cpdef replace(self, object constructors)
+    cdef RecordMaker _maker(self, object label)

@@ -24,18 +24,21 @@ language that speaks OCapN, and because Guile Goblins has no null. Spec: OCapN M
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 __all__ = [
     "DEFAULT_LIMITS",
     "KIND_NAMES",
     "NULL",
     "SHAPED_TAGS",
+    "AnyDecoder",
     "ErrorValue",
     "Keyword",
     "Limits",
+    "MakerTable",
     "Null",
     "Record",
     "RecordMaker",
@@ -170,6 +173,23 @@ class Record:
     fields: tuple[object, ...]
 
 
+class AnyDecoder:
+    """The base of decoders that come with a codec of ours.
+
+    To the compiled form these are methods that it calls at once; of another decoder it looks them up.
+    """
+
+    __slots__ = ()
+
+    def feed(self, data: bytes) -> None:
+        """Take octets in."""
+        raise NotImplementedError
+
+    def next(self) -> object:
+        """Return the next complete value, or what says that octets are missing."""
+        raise NotImplementedError
+
+
 class RecordMaker:
     """A constructor of records that takes the fields of the commonest ones without a tuple.
 
@@ -186,9 +206,38 @@ class RecordMaker:
         """Make a record of one field: an integer from 0 on that fits a machine's word."""
         return self((position,))
 
-    def deliver(self, to: object, args: tuple[object, ...], answer: object, resolver: object) -> object:
-        """Make a record of the fields of op:deliver. ``answer`` is ``False``, or an integer of that kind."""
-        return self((to, args, answer, resolver))
+    def deliver(self, to: object, args: tuple[object, ...], answer: int, resolver: object) -> object:
+        """Make a record of the fields of op:deliver. ``answer`` is of that kind, or -1 for ``False``."""
+        return self((to, args, False if answer < 0 else answer, resolver))
+
+
+Constructor: TypeAlias = Callable[[tuple[object, ...]], object]
+
+
+@final
+class MakerTable(dict[str, Constructor]):
+    """Constructors by label. Those of nearly every message stand aside as well, found without a look-up.
+
+    Only `replace` may change it, which keeps the two together.
+    """
+
+    __slots__ = ("_answer", "_deliver", "_export", "_import_object")
+
+    def __init__(self, constructors: Mapping[str, Constructor]) -> None:
+        self.replace(constructors)
+
+    def replace(self, constructors: Mapping[str, Constructor]) -> None:
+        """Hold these and no others."""
+        self.clear()
+        self.update(constructors)
+        self._deliver = self._maker("op:deliver")
+        self._export = self._maker("desc:export")
+        self._answer = self._maker("desc:answer")
+        self._import_object = self._maker("desc:import-object")
+
+    def _maker(self, label: str) -> RecordMaker | None:
+        found = self.get(label)
+        return found if isinstance(found, RecordMaker) else None
 
 
 @final

@@ -5,7 +5,7 @@ from hobgoblin.captp.tables cimport Exports, Tracked, Tracking
 from hobgoblin.messages cimport is_position
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport LocalRef, Ref, RemoteRef
-from hobgoblin.values cimport RecordMaker
+from hobgoblin.values cimport MakerTable, RecordMaker
 
 cdef Py_ssize_t _ENDLESS
 cdef int FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED
@@ -22,7 +22,8 @@ cdef class Crossing:
     cdef public object _sink, spelling
     cdef public Ref bootstrap
     cdef ResolverAt _resolver_at
-    cdef public dict answers, certificates, constructors, encoders
+    cdef public dict answers, certificates, encoders
+    cdef public MakerTable constructors
     cdef public Exports exports
     cdef public Tracking imports, questions
     cdef public bint learning, release_due, shaped
@@ -31,7 +32,9 @@ cdef class Crossing:
 
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef bint is_theirs(self, Ref target) except *
+    @cython.locals(found=Ref)
     cpdef Ref ours(self, object target)
+    @cython.locals(found=Ref)
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef Py_ssize_t position(self, object target) except -1
@@ -71,4 +74,4 @@ cdef class _NoValue(RecordMaker):
     cdef RecordMaker _maker
 
     @cython.locals(crossing=Crossing)
-    cpdef object deliver(self, object to, tuple args, object answer, object resolver)
+    cpdef object deliver(self, object to, tuple args, Py_ssize_t answer, object resolver)

@@ -30,7 +30,7 @@ from hobgoblin.messages import (
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
-from hobgoblin.values import SHAPED_TAGS, Limits, Record, RecordMaker, Shaped, Tagged
+from hobgoblin.values import SHAPED_TAGS, Limits, MakerTable, Record, RecordMaker, Shaped, Tagged
 from hobgoblin.wire import Octets, Wire
 
 __all__ = ["Crossing", "ResolverAt"]
@@ -136,7 +136,7 @@ class Crossing:
         self.questions: Tracking[Promise[Any]] = Tracking(self._question_dropped)
         self.answers: dict[int, Promise[Any]] = {}
         self.encoders: dict[type, Callable[[Any], bytes | Record]] = {}
-        self.constructors: dict[str, Callable[[Fields], object]] = {}
+        self.constructors = MakerTable({})
         self.speak(wire)
 
     def speak(self, wire: Wire) -> None:
@@ -155,11 +155,10 @@ class Crossing:
             }
         )
         operations = [label for label in wire.constructors if label.startswith("op:")]
-        self.constructors.clear()
-        self.constructors.update(wire.constructors)
-        self.constructors.update({label: _NoValue(self, label, wire) for label in operations})
-        self.constructors.update(
+        self.constructors.replace(
             {
+                **wire.constructors,
+                **{label: _NoValue(self, label, wire) for label in operations},
                 "desc:import-object": _At(self, _IMPORT_OBJECT),
                 "desc:import-promise": _At(self, _IMPORT_PROMISE),
                 "desc:export": _At(self, _EXPORT),
@@ -225,14 +224,18 @@ class Crossing:
 
     def ours(self, target: object) -> Ref:
         """Require a target that the peer may send to: something of ours."""
-        if isinstance(target, Ref) and not self.is_theirs(target):
-            return target
+        if isinstance(target, Ref):
+            found = target
+            if not self.is_theirs(found):
+                return found
         raise ProtocolError("the target is neither desc:export nor desc:answer")
 
     def theirs(self, resolver: object) -> Ref:
         """Require somebody to be told: something of the peer's."""
-        if isinstance(resolver, Ref) and self.is_theirs(resolver):
-            return resolver
+        if isinstance(resolver, Ref):
+            found = resolver
+            if self.is_theirs(found):
+                return found
         raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
     def position(self, target: Ref) -> int:
@@ -497,9 +500,9 @@ class _NoValue(RecordMaker):
     def __call__(self, fields: Fields) -> object:
         return self._construct(self._crossing._stray(self._label, fields))
 
-    def deliver(self, to: object, args: Fields, answer: object, resolver: object) -> object:
+    def deliver(self, to: object, args: Fields, answer: int, resolver: object) -> object:
         crossing = self._crossing
         if self._maker is None or crossing.learning or crossing.shaped or crossing.certificates:
-            return self((to, args, answer, resolver))
+            return self((to, args, False if answer < 0 else answer, resolver))
         crossing.strays += 1
         return self._maker.deliver(to, args, answer, resolver)

@@ -8,6 +8,7 @@ from hobgoblin.captp.tables cimport Exports
 from hobgoblin.messages cimport OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.refs.reference cimport Ref
+from hobgoblin.values cimport AnyDecoder
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
 cdef object HANDSHAKE, OPEN, SEVERED
@@ -29,8 +30,9 @@ cdef class Session(Speaker):
     cdef public Quota _listeners
     cdef public Queues _queues
     cdef public Ref bootstrap
+    cdef AnyDecoder _own_decoder
 
-    @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t)
+    @cython.locals(handled=Py_ssize_t, limit=Py_ssize_t, own=AnyDecoder)
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
     # A question is one object for all that keep its position.

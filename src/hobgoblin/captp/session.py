@@ -61,7 +61,7 @@ from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Sink
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
-from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
+from hobgoblin.values import DEFAULT_LIMITS, AnyDecoder, ErrorValue, Limits
 from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, common_symbol, wire_of
 
 __all__ = ["BREAK", "FULFILL", "Session", "SessionState", "Stats"]
@@ -194,6 +194,8 @@ class Session(Speaker):
         self.bootstrap = self._crossing.bootstrap
         constructors = self._crossing.constructors
         self._decoder = self._codec.open_decoder(framing, constructors=constructors, limits=limits)
+        # The same, if that comes with a codec of ours.
+        self._own_decoder = self._decoder if isinstance(self._decoder, AnyDecoder) else None
         self._adapt(settings)
         if self._initiator:
             self._write(hello(keys, location, self._version, self.wire))
@@ -230,6 +232,7 @@ class Session(Speaker):
 
     def _read(self, data: bytes | None, most: int | None) -> int:
         decoder = self._decoder
+        own = self._own_decoder
         handled = 0
         limit = -1 if most is None else most
         try:
@@ -237,7 +240,7 @@ class Session(Speaker):
                 decoder.feed(data)
             # A message may sever the session; what follows it is ignored.
             while handled != limit and not self._is_severed():
-                message = decoder.next()
+                message = decoder.next() if own is None else own.next()
                 if message is NEED_MORE:
                     break
                 handled += 1
@@ -599,9 +602,7 @@ class Session(Speaker):
         self._releases += 1
         answers = self._crossing.answers
         for pos in op.answer_positions:
-            if pos in answers:
-                del answers[pos]
-            else:
+            if answers.pop(pos, None) is None:
                 self._ignored += 1
 
     # The end
@@ -635,6 +636,7 @@ class Session(Speaker):
             self._relays.clear()
         # A reference that somebody still holds keeps the session, but not half a message.
         self._decoder = self._codec.open_decoder(Framing.RAW)
+        self._own_decoder = None
         self._events.append(Severed(reason, tuple(self._crossing.clear()), self.abort_reason))
 
     # Writing

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from hobgoblin.syrup._names import NAMES, common_symbol
 from hobgoblin.syrup._source import OctetSource
 from hobgoblin.syrup._tokens import DELIVER_END_VALUES, DELIVER_VALUES, NOTHING
-from hobgoblin.values import Record, RecordMaker, Symbol
+from hobgoblin.values import MakerTable, Record, RecordMaker, Symbol
 
 __all__ = ["NO_CONSTRUCTORS", "Constructors", "PlaceReader"]
 
@@ -22,6 +22,7 @@ Constructors: TypeAlias = Mapping[str, Callable[[tuple[object, ...]], object]]
 
 NO_CONSTRUCTORS: Final[Constructors] = MappingProxyType({})
 
+_NO_MAKERS: Final = MakerTable({})
 
 _OP_DELIVER: Final = common_symbol("op:deliver")
 _EXPORT: Final = common_symbol("desc:export")
@@ -38,11 +39,13 @@ _RESOLVER_SIZE: Final = len(_RESOLVER)
 class PlaceReader(OctetSource):
     """Reads from ``_here`` on, which stays where it is when what is there does not suit."""
 
-    __slots__ = ("_behind", "_constructors", "_edge", "_glance", "_here", "_left", "_table")
+    __slots__ = ("_behind", "_constructors", "_edge", "_glance", "_here", "_left", "_makers", "_table")
 
     def _begin_place(self) -> None:
         self._constructors: Constructors = NO_CONSTRUCTORS
+        # The same, if it is just that.
         self._table: dict[str, Callable[[tuple[object, ...]], object]] | None = None
+        self._makers = _NO_MAKERS
         # Up to this, a number may get one digit more with no thought of limits.
         self._glance = 0
         # Where in ``_data`` to read, where that ends, and how many values there may still be.
@@ -55,10 +58,17 @@ class PlaceReader(OctetSource):
     def _use(self, constructors: Constructors) -> None:
         self._constructors = constructors
         self._table = None
-        if type(constructors) is dict:
+        self._makers = _NO_MAKERS
+        if type(constructors) is MakerTable:
+            self._makers = constructors
+        elif type(constructors) is dict:
             self._table = constructors  # pyright: ignore[reportUnknownMemberType]
 
     def _constructor(self, label: Symbol) -> Any:
+        makers = self._makers
+        if makers is not _NO_MAKERS:
+            # By that name a compiled reader calls it at once.
+            return dict.get(makers, label.name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         table = self._table
         return self._constructors.get(label.name) if table is None else table.get(label.name)
 
@@ -74,13 +84,16 @@ class PlaceReader(OctetSource):
             return maker.at(position)
         return Record(label, (position,)) if build is None else build((position,))
 
-    def _deliver(self, to: object, args: Any, answer: object, resolver: object) -> object:
-        """Build an op:deliver."""
+    def _deliver(self, to: object, args: Any, answer: int, resolver: object) -> object:
+        """Build an op:deliver. ``answer`` is -1 where there is none."""
+        maker = self._makers._deliver
+        if maker is not None:
+            return maker.deliver(to, args, answer, resolver)
         build = self._constructor(_OP_DELIVER)
         if isinstance(build, RecordMaker):
             maker = build
             return maker.deliver(to, args, answer, resolver)
-        fields = (to, args, answer, resolver)
+        fields = (to, args, False if answer < 0 else answer, resolver)
         return Record(_OP_DELIVER, fields) if build is None else build(fields)
 
     def _number(self, octets: bytes, pos: int) -> int:
@@ -122,10 +135,13 @@ class PlaceReader(OctetSource):
         pos = self._here
         if self._left <= DELIVER_VALUES or self._edge - pos < _TO_SIZE:
             return NOTHING
+        makers = self._makers
         if _stands(octets, pos, _TO_EXPORT, _TO_SIZE):
             label = _EXPORT
+            maker = makers._export
         elif _stands(octets, pos, _TO_ANSWER, _TO_SIZE):
             label = _ANSWER
+            maker = makers._answer
         else:
             return NOTHING
         position = self._position(octets, pos + _TO_SIZE)
@@ -134,7 +150,7 @@ class PlaceReader(OctetSource):
             return NOTHING
         self._here = pos + 1
         self._left -= DELIVER_VALUES
-        return self._at(label, position)
+        return self._at(label, position) if maker is None else maker.at(position)
 
     def _deliver_end(self, to: object, args: object) -> object:
         """Read the end of an op:deliver, behind its arguments, and return it."""
@@ -147,7 +163,7 @@ class PlaceReader(OctetSource):
                 return NOTHING
             self._here = pos + 3
             self._left -= 2
-            return self._deliver(to, args, False, False)
+            return self._deliver(to, args, -1, False)
         answer = self._number(octets, pos)
         if answer < 0:
             return NOTHING
@@ -163,25 +179,42 @@ class PlaceReader(OctetSource):
             return NOTHING
         self._here = pos + 1
         self._left -= DELIVER_END_VALUES
-        return self._deliver(to, args, answer, self._at(_IMPORT_OBJECT, position))
+        maker = self._makers._import_object
+        resolver = self._at(_IMPORT_OBJECT, position) if maker is None else maker.at(position)
+        return self._deliver(to, args, answer, resolver)
 
-    def _simple_list(self, items: list[object]) -> object:
-        """Read a list behind its ``[`` and return it, if all that is in it is simple.
+    def _simple_list(self) -> Any:
+        """Read a list behind its ``[`` and return it as a tuple, if all that is in it is simple.
 
-        If not, what comes first has been read: it is in ``items``, and ``_here`` is behind it.
+        If not, what comes first has been read: return it as a list, and ``_here`` is behind it.
         """
         octets = self._data
         pos = self._here
         end = self._edge
         left = self._left
         names = NAMES
+        # Up to four values need no list: arguments seldom are more.
+        first: object = None
+        second: object = None
+        third: object = None
+        fourth: object = None
+        items: Any = None
+        count = 0
         value: object = None
         while pos < end:
             octet = octets[pos]
             if octet == 0x5D:  # ]
                 self._here = pos + 1
                 self._left = left
-                return tuple(items)
+                if count == 3:
+                    return (first, second, third)
+                if count == 2:
+                    return (first, second)
+                if count == 1:
+                    return (first,)
+                if count == 4:
+                    return (first, second, third, fourth)
+                return tuple(items) if count else ()
             if not left:
                 break
             if octet >= 0x30 and octet <= 0x39:
@@ -218,10 +251,22 @@ class PlaceReader(OctetSource):
             else:
                 break
             left -= 1
-            items.append(value)
+            if count == 0:
+                first = value
+            elif count == 1:
+                second = value
+            elif count == 2:
+                third = value
+            elif count == 3:
+                fourth = value
+            else:
+                if count == 4:
+                    items = [first, second, third, fourth]
+                items.append(value)
+            count += 1
         self._here = pos
         self._left = left
-        return NOTHING
+        return [first, second, third, fourth][:count] if items is None else items
 
 
 def _stands(octets: bytes, pos: int, part: bytes, size: int) -> bool:

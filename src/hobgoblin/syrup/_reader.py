@@ -240,9 +240,10 @@ class ValueReader(PlaceReader):
         to = self._beginning()
         if to is NOTHING:
             return self._fill(TOP, None, _NO_LABEL, None, 0, NOTHING)
-        items: list[object] = []
-        value = self._simple_list(items) if COMPILED else NOTHING
-        if value is NOTHING:
+        args: Any = self._simple_list() if COMPILED else NOTHING
+        value = args
+        if type(args) is not tuple:
+            items: list[object] = [] if args is NOTHING else args
             value = self._fill(LIST, items, _NO_LABEL, None, 2, NOTHING)
         if value is _HALTED:
             self._halt(RECORD, [to], _OP_DELIVER, None)
@@ -282,7 +283,7 @@ class ValueReader(PlaceReader):
         self._here = found.end()
         if raw is None:
             self._left = left - 2
-            return self._deliver(to, args, False, False)
+            return self._deliver(to, args, -1, False)
         self._left = left - DELIVER_END_VALUES
         return self._deliver(to, args, int(digits), self._at(COMMON_SYMBOLS[raw], int(more)))
 

@@ -1,7 +1,9 @@
+from hobgoblin.values cimport AnyDecoder
+
 cdef Py_ssize_t _LONG, _PIECE
 
 
-cdef class OctetSource:
+cdef class OctetSource(AnyDecoder):
     cdef public Py_ssize_t _base, _pos
     cdef Py_ssize_t _held, _kept_base, _need, _run, _run_most
     cdef list _pieces

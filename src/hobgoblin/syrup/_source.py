@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hobgoblin.syrup._tokens import LONG
+from hobgoblin.values import AnyDecoder
 
 __all__ = ["OctetSource"]
 
@@ -15,7 +16,7 @@ _PIECE: Final = 4 * 1024
 """Smaller pieces are put together, or what comes in single octets would take forty times its size."""
 
 
-class OctetSource:
+class OctetSource(AnyDecoder):
     """What was fed and is not used yet, and where in the stream it lies.
 
     Octets to be read are ``_data`` from ``_pos`` on, then ``_tail``; ``_base`` is the place of

@@ -13,6 +13,7 @@ cdef class Decoder(ValueReader):
 
 cdef object DEFAULT_LIMITS
 cdef list _SPARE
+cdef Py_ssize_t _SPARES
 
 @cython.locals(decoder=Decoder, octets=bytes, spare=bint)
 cdef object _decode(object data, object constructors, object limits)

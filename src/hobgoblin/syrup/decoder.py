@@ -82,7 +82,7 @@ def _decode(data: bytes, constructors: Constructors, limits: Limits) -> object:
     octets = data if type(data) is bytes else bytes(memoryview(data))
     spare = limits is DEFAULT_LIMITS
     decoder: Decoder
-    if spare and _SPARE:
+    if spare and len(_SPARE) >= _SPARES:
         decoder = _SPARE.pop()
         decoder._use(constructors)
     else:
@@ -94,12 +94,16 @@ def _decode(data: bytes, constructors: Constructors, limits: Limits) -> object:
         raise SyrupError("the octets end inside a value", offset=len(data), path=decoder._path())
     if decoder._pos < len(decoder._data):
         raise SyrupError("octets follow the value", offset=decoder._base + decoder._pos)
-    if spare and not _SPARE:
+    if spare and len(_SPARE) < _SPARES:
         decoder._use(NO_CONSTRUCTORS)
         decoder._begin_again()
         _SPARE.append(decoder)
     return value
 
 
-_SPARE: Final[list[Decoder]] = []
-"""Nobody's at the moment: to make one costs more than to read a small message."""
+_SPARES: Final = 4  # with fewer the list itself would be made and freed with every message
+_SPARE: Final = [Decoder() for _ in range(_SPARES)]
+"""Nobody's at the moment: to make one costs more than to read a small message.
+
+One is taken only while there are that many: the next call replaces one that was lost with an error.
+"""

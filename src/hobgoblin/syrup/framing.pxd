@@ -1,6 +1,7 @@
 cimport cython
 
 from hobgoblin.syrup.decoder cimport Decoder
+from hobgoblin.values cimport AnyDecoder
 
 
 cdef class RawDecoder(Decoder):
@@ -9,7 +10,7 @@ cdef class RawDecoder(Decoder):
 
 cdef class PrefixedDecoder(Decoder):
     @cython.locals(
-        data=bytes, start=Py_ssize_t, place=Py_ssize_t, most=Py_ssize_t, size=Py_ssize_t,
+        data=bytes, octets="const unsigned char*", end=Py_ssize_t, start=Py_ssize_t, place=Py_ssize_t, most=Py_ssize_t, size=Py_ssize_t,
         here=Py_ssize_t, octet=int,
     )
     cpdef bint _begin(self) except -1
@@ -19,7 +20,7 @@ cdef class MessageDecoder(Decoder):
     cdef object _sizes
 
 
-cdef class DetectingDecoder:
+cdef class DetectingDecoder(AnyDecoder):
     cdef object _constructors, _failure, _limits
     cdef Decoder _inner
 

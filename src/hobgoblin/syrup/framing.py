@@ -14,7 +14,7 @@ from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._in_place import NO_CONSTRUCTORS, Constructors
 from hobgoblin.syrup._reader import NEED_MORE
 from hobgoblin.syrup.decoder import Decoder
-from hobgoblin.values import DEFAULT_LIMITS, Limits
+from hobgoblin.values import DEFAULT_LIMITS, AnyDecoder, Limits
 
 __all__ = [
     "Framing",
@@ -98,13 +98,15 @@ class PrefixedDecoder(Decoder):
         elif self._tail:
             self._join()
         data = self._data
+        octets = data  # the same, and to a compiler where they lie
+        end = len(data)
         start = self._pos
         place = self._base + start
         most = start + self._length_digits
         size = 0
         here = start
-        while here < len(data) and here <= most:
-            octet = data[here]
+        while here < end and here <= most:
+            octet = octets[here]
             if octet < 0x30 or octet > 0x39:
                 break
             size = size * 10 + octet - 0x30
@@ -113,13 +115,13 @@ class PrefixedDecoder(Decoder):
                 break
         if here == start:
             raise SyrupError("a frame begins with its length", offset=place)
-        if data[start] == 0x30:
+        if octets[start] == 0x30:
             raise SyrupError("a frame's length is zero or begins with one", offset=place)
         if here > most or size > self._message_octets:
             raise SyrupError("the frame is larger than the limit", offset=place)
-        if here == len(data):
+        if here == end:
             return False
-        if data[here] != 0x3A:
+        if octets[here] != 0x3A:
             raise SyrupError("a frame's length ends with ':'", offset=self._base + here)
         self._pos = here + 1
         self._stop = place + (here + 1 - start) + size
@@ -185,7 +187,7 @@ class MessageDecoder(Decoder):
         self._sizes.clear()
 
 
-class DetectingDecoder:
+class DetectingDecoder(AnyDecoder):
     """Becomes one of the stream decoders at the first octet: ``<`` is raw, a digit is a frame."""
 
     __slots__ = ("_constructors", "_failure", "_inner", "_limits")
