@@ -503,3 +503,13 @@ class _NoValue(RecordMaker):
             return self((to, args, answer, resolver))
         crossing.strays += 1
         return self._maker.deliver(to, args, answer, resolver)
+
+    def call(self, to_answer: bool, to: int, args: Fields, answer: object, resolver: int) -> object:
+        crossing = self._crossing
+        maker = self._maker
+        if maker is None or crossing.learning or crossing.shaped or crossing.certificates:
+            return None
+        target = crossing._read_answer(to) if to_answer else crossing._read_export(to)
+        told = False if answer is False else crossing._read_import(resolver, False)
+        crossing.strays += 1
+        return maker.deliver(target, args, answer, told)

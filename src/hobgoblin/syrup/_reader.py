@@ -11,6 +11,7 @@ order of keys, where Endo's will do as well.
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
@@ -31,6 +32,8 @@ from hobgoblin.syrup._containers import (
 from hobgoblin.syrup._in_place import Constructors, PlaceReader
 from hobgoblin.syrup._names import COMMON_SYMBOLS, NAMES, common_symbol
 from hobgoblin.syrup._tokens import (
+    CALL_OCTETS,
+    CALL_VALUES,
     COMPILED,
     DELIVER,
     DELIVER_END,
@@ -53,7 +56,7 @@ from hobgoblin.syrup._tokens import (
     number,
     text,
 )
-from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol, SyrupSet
+from hobgoblin.values import DEFAULT_LIMITS, Limits, RecordMaker, Symbol, SyrupSet
 
 __all__ = ["NEED_MORE", "NeedMore", "ValueReader"]
 
@@ -74,6 +77,11 @@ NEED_MORE: Final = NeedMore()
 _NO_LABEL: Final = Symbol("")
 _NAMES: Final = NAMES if COMPILED else None
 _OP_DELIVER: Final = common_symbol("op:deliver")
+_EXPORT: Final = common_symbol("desc:export")
+_ANSWER: Final = common_symbol("desc:answer")
+_IMPORT_OBJECT: Final = common_symbol("desc:import-object")
+_VERBS: Final[dict[bytes, Symbol]] = {}
+"""By their whole encoding, the names of methods that came lately, to any decoder."""
 _DELIVER_DEPTH: Final = 3
 _SYMBOLS_KEPT: Final = 256
 _SYMBOL_OCTETS: Final = 48
@@ -98,6 +106,7 @@ class Bounds:
     """What a reader needs of `Limits`."""
 
     __slots__ = (
+        "calls",
         "depth",
         "elements",
         "glance",
@@ -119,6 +128,10 @@ class Bounds:
         self.glance = 10 ** max(least - 1, 0) - 1
         self.usual = least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
         self.positions = POSITIONS if self.usual else None
+        # Calls that can be read at once are within the limits.
+        self.calls = (
+            self.usual and self.elements >= CALL_VALUES and self.message_octets >= CALL_OCTETS and not COMPILED
+        )
 
 
 _USUAL: Final = Bounds(DEFAULT_LIMITS)
@@ -128,6 +141,7 @@ class ValueReader(PlaceReader):
     """Reads one value after the other from its octets. `Decoder` is its public face."""
 
     __slots__ = (
+        "_calls",
         "_ceiling",
         "_depth",
         "_elements",
@@ -161,6 +175,7 @@ class ValueReader(PlaceReader):
         self._glance = bounds.glance
         self._positions = bounds.positions
         self._usual = bounds.usual
+        self._calls = self._whole_calls() if bounds.calls else None
         self._learned: dict[bytes, Symbol] | None = None
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
@@ -192,9 +207,66 @@ class ValueReader(PlaceReader):
     def _past_stop(self) -> str:
         return "the message is larger than the limit"
 
+    def _whole_calls(self) -> re.Pattern[bytes] | None:
+        """Return what finds a call together with all that the framing puts around it."""
+        return None
+
+    def _call(self, calls: re.Pattern[bytes]) -> object:
+        """Read a whole call, if there is one of the commonest kind; the limits can't be a matter then.
+
+        Whatever else comes is left to the methods below, from its first octet on.
+        """
+        start = self._pos
+        found = calls.match(self._data, start)
+        if found is None:
+            return NOTHING
+        size, kind, to, verb, one, two, three, answer, resolver = found.groups()
+        end = found.end()
+        if size:
+            start += len(size) + 1
+            if end - start != int(size):
+                return NOTHING
+        self._start = self._base + start
+        self._pos = end
+        name = _VERBS.get(verb) or self._verb(verb)
+        args: tuple[object, ...]
+        if one is None:
+            args = (name,)
+        elif two is None:
+            args = (name, int(one))
+        elif three is None:
+            args = (name, int(one), int(two))
+        else:
+            args = (name, int(one), int(two), int(three))
+        to_answer = kind == b"answer"
+        build = self._constructors.get("op:deliver")
+        if isinstance(build, RecordMaker):
+            op = (
+                build.call(to_answer, int(to), args, False, 0)
+                if answer is None
+                else build.call(to_answer, int(to), args, int(answer), int(resolver))
+            )
+            if op is not None:
+                return op
+        target = self._at(_ANSWER if to_answer else _EXPORT, int(to))
+        if answer is None:
+            return self._deliver(target, args, False, False)
+        return self._deliver(target, args, int(answer), self._at(_IMPORT_OBJECT, int(resolver)))
+
+    def _verb(self, encoding: bytes) -> Symbol:
+        raw = encoding[encoding.index(b"'") + 1 :]
+        if len(_VERBS) >= _SYMBOLS_KEPT:
+            _VERBS.clear()
+        verb = _VERBS[encoding] = COMMON_SYMBOLS.get(raw) or self._symbol(raw, 0)
+        return verb
+
     def _read(self) -> object:
         value: object = _HALTED
         if self._stop < 0:
+            if self._calls is not None:
+                value = self._call(self._calls)
+                if value is not NOTHING:
+                    return value
             if not self._begin():
                 return NEED_MORE
             self._left = self._elements
