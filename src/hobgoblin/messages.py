@@ -232,14 +232,18 @@ def is_position(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MOST
 
 
+_ONLY_INTEGERS: Final = frozenset({int})
+
+
 def _positions(label: str, value: object) -> tuple[int, ...]:
     if type(value) is not tuple:
         raise ProtocolError(f"{label} holds what is no list")
-    positions = cast("tuple[object, ...]", value)
-    for position in positions:
-        if not is_position(position):
-            raise ProtocolError(f"{label} holds what is no position")
-    return cast("tuple[int, ...]", positions)
+    positions = cast("tuple[Any, ...]", value)
+    if not _ONLY_INTEGERS.issuperset(map(type, positions)) or (
+        positions and (min(positions) < 0 or max(positions) > _MOST)
+    ):
+        raise ProtocolError(f"{label} holds what is no position")
+    return positions
 
 
 @final

@@ -37,6 +37,16 @@ class Origin:
         limits: what is accepted from a peer, and therefore not exceeded with one.
     """
 
+    __slots__ = (
+        "_deposited",
+        "_host",
+        "_party",
+        "_vat",
+        "_writing_for",
+        "exceeded",
+        "session",
+    )
+
     session: Session
 
     def __init__(self, vat: Vat, host: LoopHost, limits: Limits) -> None:

@@ -45,6 +45,32 @@ class Speaker:
         cuts: whether long strings may be kept, and taken, as items of their own.
     """
 
+    __slots__ = (
+        "_argument_limits",
+        "_bytes_sent",
+        "_calls",
+        "_codec",
+        "_crossing",
+        "_cut",
+        "_cuts",
+        "_decoder",
+        "_exports",
+        "_framing",
+        "_keep",
+        "_learning",
+        "_limits",
+        "_most_released",
+        "_negative_zero",
+        "_octets",
+        "_out",
+        "_sent",
+        "_unsent",
+        "_version",
+        "_way",
+        "dialect",
+        "wire",
+    )
+
     wire: Wire
     dialect: Dialect
     _decoder: StreamDecoder

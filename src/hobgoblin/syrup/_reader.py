@@ -130,7 +130,10 @@ class Bounds:
         self.positions = POSITIONS if self.usual else None
         # Calls that can be read at once are within the limits.
         self.calls = (
-            self.usual and self.elements >= CALL_VALUES and self.message_octets >= CALL_OCTETS and not COMPILED
+            self.usual
+            and self.elements >= CALL_VALUES
+            and self.message_octets >= CALL_OCTETS
+            and not COMPILED
         )
 
 
@@ -458,15 +461,23 @@ class ValueReader(PlaceReader):
                             if depth >= self._depth:
                                 raise Wrong(TOO_DEEP, pos)
                             break
-                        found = (
-                            positions.match(data, pos, end)
-                            if positions is not None and octet == 0x3C and left > 2
-                            else None
-                        )
-                        if found is not None:
+                        found = None
+                        if positions is not None and left > 2:
+                            found = positions.match(data, pos, end)
+                            if found is not None and found.end() - pos > 2 * left:
+                                found = (
+                                    None  # it may hold too many values: then the one too many is to be told
+                                )
+                        if found is not None and octet == 0x5B:
+                            numerals = found["numbers"].split(b"+")
+                            left -= len(
+                                numerals
+                            )  # with the list itself, for behind the last plus there is nothing
+                            value = tuple(map(int, numerals[:-1]))
+                            pos = found.end()
+                        elif found is not None:
                             # A descriptor, as every message has some: all of it at once.
-                            raw, digits = found.groups()
-                            value = self._at(common[raw], int(digits))
+                            value = self._at(common[found[1]], int(found[2]))
                             left -= 3
                             pos = found.end()
                         else:

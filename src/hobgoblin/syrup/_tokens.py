@@ -56,10 +56,10 @@ POSITIONS: Final = (
     if COMPILED  # then it is faster to go octet by octet
     else re.compile(
         rb"<(?:11'(?=desc:(?:export|answer)[0-9])|18'(?=desc:import-object[0-9])|19'(?=desc:import-promise[0-9]))"
-        rb"(desc:[a-z-]+)" + _POSITION + b">"
+        rb"(desc:[a-z-]+)" + _POSITION + rb">|\[(?P<numbers>(?:(?:0|[1-9][0-9]{0,14})\+)++)\]"
     )
 )
-"""The descriptors that have nothing but a position."""
+"""The descriptors that have nothing but a position; and lists of integers from 0 on, such as releases."""
 
 DELIVER: Final = re.compile(rb"<10'op:deliver<11'(desc:export|desc:answer)" + _POSITION + rb">\[")
 DELIVER_VALUES: Final = 6
