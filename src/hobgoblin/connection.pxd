@@ -3,6 +3,7 @@ cimport cython
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
 from hobgoblin.inflow cimport Inflow
 from hobgoblin.passages cimport Origin, local_target
+from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.message cimport Message, message_to
 from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
@@ -34,14 +35,13 @@ cdef class Connection(Origin):
     cpdef _deliver(self, Message message)
     @cython.locals(selection=Selection)
     cpdef _deliver_one(self, Message message)
-    cpdef _write(self, Ref target, tuple args, Promise answer)
     cpdef _write_to_resolver(self, Ref resolver, object verb, object value, object who=*)
     cpdef _carry_out(self)
     cpdef _portion_received(self)
     cpdef _flush(self, bint releases=*)
     @cython.locals(answered=Answered, promise=Promise)
     cpdef _event(self, object event)
-    @cython.locals(answer=Promise, message=Message, found=LocalRef)
+    @cython.locals(answer=Promise, message=Message, found=LocalRef, home=LocalHome, vat=Vat)
     cpdef _delivered(self, Delivered event)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)

@@ -25,6 +25,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Protocol, final
 
 from hobgoblin.captp.events import (
@@ -178,7 +179,7 @@ class Connection(Origin):
             keys=self.keys,
             location=location,
             sink=self,
-            new_promise=lambda: promise_of(vat, None),
+            new_promise=partial(promise_of, vat, None),
             bootstrap=bootstrap,
             now=self._loop.time(),
             dialled=dialled,
@@ -384,7 +385,14 @@ class Connection(Origin):
             if passage is not None and type(passage) is Passage:
                 self._pass_on(message, passage)
             elif type(message) is not Selection:
-                self._write(message.target, message.args, message.answer)
+                try:
+                    self.session.deliver(message.target, as_crossing(message.args), message.answer)
+                except BaseException:
+                    self._deposits.clear()
+                    raise
+                if self._deposits:
+                    self._make_deposits()
+                self._flush_soon()
             else:
                 self.session.select(message.target, message.selector, message.untag, message.answer)
                 self._flush_soon()
@@ -433,16 +441,6 @@ class Connection(Origin):
             self._make_deposits()
         self._flush_soon()
 
-    def _write(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
-        try:
-            self.session.deliver(target, as_crossing(args), answer)
-        except BaseException:
-            self._deposits.clear()
-            raise
-        if self._deposits:
-            self._make_deposits()
-        self._flush_soon()
-
     def _write_to_resolver(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
         self._writing_for = who
         try:
@@ -459,7 +457,10 @@ class Connection(Origin):
             self._writing_for = None
         if self._deposits:
             self._make_deposits()
-        self._sent_unasked()
+        if self.session.state is SEVERED:
+            self._sent_unasked()
+        else:
+            self._flush_soon()
 
     def _make_deposits(self) -> None:
         deposits, self._deposits = self._deposits, []
@@ -481,14 +482,15 @@ class Connection(Origin):
                 while self.session._events:
                     self._now = self._host.clock()
                     for event in self.session.events_received():
-                        self._event(event)
+                        if type(event) is Delivered:
+                            self._delivered(event)
+                        else:
+                            self._event(event)
             finally:
                 self._carrying_out = False
 
     def _event(self, event: Event) -> None:
-        if type(event) is Delivered:
-            self._delivered(event)
-        elif type(event) is Answered:
+        if type(event) is Answered:
             answered = event
             misfit = None
             if type(answered.value) is Shaped and not is_passed_on(answered.promise):
@@ -519,14 +521,19 @@ class Connection(Origin):
         answer = event.answer
         ticket: object = event.ticket if answer is None else None
         if answer is not None:
-            answer._report_to(report_to(self, event.resolver, event.ticket), self._now)
+            # It is new: nobody else waits for it yet.
+            answer._heard = True
+            answer._listeners = [report_to(self, event.resolver, event.ticket)]
+            answer._since = self._now
         message = message_to(event.target, event.args, answer, self._vat, None)
         found = local_target(event.target, self._vat)
-        if found is not None and isinstance(found._vat, Vat):
+        home = None if found is None else found._vat
+        if type(home) is Vat:
+            vat = home
             message.ticket = ticket
             message.target = found
-            found._accept(message)
-            self._inflow.delivered(found._vat)
+            vat.accept(message)
+            self._inflow.delivered(vat)
             return
         message.ticket = Passage(self, ticket)
         message.waits = event.waits

@@ -190,13 +190,11 @@ class RecordMaker:
         """Make a record of the fields of op:deliver. ``answer`` is ``False``, or an integer of that kind."""
         return self((to, args, answer, resolver))
 
-    def call(
-        self, to_answer: bool, to: int, args: tuple[object, ...], answer: object, resolver: int
-    ) -> object:
+    def call(self, to_answer: bool, to: int, args: tuple[object, ...], answer: int, resolver: int) -> object:
         """Make the record of an op:deliver from the positions in it, or return ``None``.
 
-        ``to`` is that of a desc:answer or a desc:export; ``resolver`` that of a desc:import-object, unless
-        ``answer`` is ``False``: then there is none. Whoever is told ``None`` makes these, and calls `deliver`.
+        ``to`` is that of a desc:answer or a desc:export; ``resolver`` that of a desc:import-object. Where
+        ``answer`` is -1 there are neither. Whoever is told ``None`` makes these, and calls `deliver`.
         """
         return None
 

@@ -59,7 +59,7 @@ from hobgoblin.messages import (
 )
 from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Sink
 from hobgoblin.refs.promise import Promise
-from hobgoblin.refs.reference import Ref, RemoteRef
+from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, ErrorValue, Limits
 from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, common_symbol, wire_of
@@ -272,7 +272,7 @@ class Session(Speaker):
             if data is not None:
                 decoder.feed(data)
             # A message may sever the session; what follows it is ignored.
-            while handled != limit and not self._is_severed():
+            while handled != limit and self.state is not SEVERED:
                 message = decoder.next()
                 if message is NEED_MORE:
                     break
@@ -345,8 +345,14 @@ class Session(Speaker):
                 Nothing has changed then.
             ValueError: the target did not come from this session.
         """
-        self._require_open()
-        self._require_room(asks=answer is not None)
+        crossing = self._crossing
+        if self.state is not OPEN:
+            self._require_open()
+        if self._unsent >= self._room or (
+            answer is not None
+            and (self._awaited >= self._most_awaited or len(crossing.questions._by_pos) >= self._most_kept)
+        ):
+            self._require_room(asks=answer is not None)
         try:
             if answer is None:
                 self._say(target, args)
@@ -358,7 +364,7 @@ class Session(Speaker):
             raise
         self._next_question += 1
         self._awaited += 1
-        self._crossing.questions.add(question, answer)
+        crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
 
     def select(self, receiver: Ref, selector: str | int, untag: bool, answer: Promise[Any]) -> None:
@@ -402,7 +408,8 @@ class Session(Speaker):
             NotPassable: as for `deliver`.
             ValueError: the resolver did not come from this session.
         """
-        self._require_open()
+        if self.state is not OPEN:
+            self._require_open()
         self._exports.most = self._most_exports
         try:
             self._say(resolver, (verb, value))
@@ -553,8 +560,10 @@ class Session(Speaker):
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
         crossing = self._crossing
-        target = crossing.ours(op.to_desc)
-        resolver = None if op.resolve_me_desc is False else crossing.theirs(op.resolve_me_desc)
+        to = op.to_desc
+        told = op.resolve_me_desc
+        target: Ref = to if type(to) is LocalRef or type(to) is ResolverAt else crossing.ours(to)
+        resolver: Ref | None = None if told is False else crossing.theirs(told)
         answer: Promise[Any] | None = None
         if op.answer_pos is not False:
             answer = crossing.new_answer(op.answer_pos)

@@ -80,6 +80,7 @@ _OP_DELIVER: Final = common_symbol("op:deliver")
 _EXPORT: Final = common_symbol("desc:export")
 _ANSWER: Final = common_symbol("desc:answer")
 _IMPORT_OBJECT: Final = common_symbol("desc:import-object")
+_SIZES: Final = {b"%d" % size: size for size in range(1, CALL_OCTETS)}
 _VERBS: Final[dict[bytes, Symbol]] = {}
 """By their whole encoding, the names of methods that came lately, to any decoder."""
 _DELIVER_DEPTH: Final = 3
@@ -214,24 +215,27 @@ class ValueReader(PlaceReader):
         """Return what finds a call together with all that the framing puts around it."""
         return None
 
-    def _call(self, calls: re.Pattern[bytes]) -> object:
-        """Read a whole call, if there is one of the commonest kind; the limits can't be a matter then.
+    def _call(self) -> object:
+        """Between two values, read a whole call, if it is of the commonest kind; or return `NOTHING`.
 
-        Whatever else comes is left to the methods below, from its first octet on.
+        Whatever else comes is left to `_read`, from its first octet on. It is of that kind only where the
+        limits can't be a matter.
         """
         start = self._pos
-        found = calls.match(self._data, start)
+        found = cast("re.Pattern[bytes]", self._calls).match(self._data, start)
         if found is None:
             return NOTHING
         size, kind, to, verb, one, two, three, answer, resolver = found.groups()
         end = found.end()
         if size:
             start += len(size) + 1
-            if end - start != int(size):
+            if end - start != (_SIZES.get(size) or int(size)):
                 return NOTHING
+        name = _VERBS.get(verb) or self._verb(verb)
+        if name is None:
+            return NOTHING
         self._start = self._base + start
         self._pos = end
-        name = _VERBS.get(verb) or self._verb(verb)
         args: tuple[object, ...]
         if one is None:
             args = (name,)
@@ -244,11 +248,10 @@ class ValueReader(PlaceReader):
         to_answer = kind == b"answer"
         build = self._constructors.get("op:deliver")
         if isinstance(build, RecordMaker):
-            op = (
-                build.call(to_answer, int(to), args, False, 0)
-                if answer is None
-                else build.call(to_answer, int(to), args, int(answer), int(resolver))
-            )
+            if answer is None:
+                op = build.call(to_answer, int(to), args, -1, 0)
+            else:
+                op = build.call(to_answer, int(to), args, int(answer), int(resolver))
             if op is not None:
                 return op
         target = self._at(_ANSWER if to_answer else _EXPORT, int(to))
@@ -256,20 +259,21 @@ class ValueReader(PlaceReader):
             return self._deliver(target, args, False, False)
         return self._deliver(target, args, int(answer), self._at(_IMPORT_OBJECT, int(resolver)))
 
-    def _verb(self, encoding: bytes) -> Symbol:
+    def _verb(self, encoding: bytes) -> Symbol | None:
+        """Return the symbol of this encoding, which is known from now on; ``None`` if it is no text."""
         raw = encoding[encoding.index(b"'") + 1 :]
+        try:
+            verb = COMMON_SYMBOLS.get(raw) or self._symbol(raw, 0)
+        except Wrong:
+            return None
         if len(_VERBS) >= _SYMBOLS_KEPT:
-            _VERBS.clear()
-        verb = _VERBS[encoding] = COMMON_SYMBOLS.get(raw) or self._symbol(raw, 0)
+            _VERBS.clear()  # or the first names to come would stay for good
+        _VERBS[encoding] = verb
         return verb
 
     def _read(self) -> object:
         value: object = _HALTED
         if self._stop < 0:
-            if self._calls is not None:
-                value = self._call(self._calls)
-                if value is not NOTHING:
-                    return value
             if not self._begin():
                 return NEED_MORE
             self._left = self._elements

@@ -70,8 +70,8 @@ DELIVER_END_VALUES: Final = 4
 """How such a message ends behind its arguments, and the most that this counts for."""
 
 _LONGEST_NAME: Final = 24
-# The length says itself how many octets follow: no other part of the expression has a say in that.
-_NAME: Final = b"|".join(b"%d'[ -~]{%d}" % (size, size) for size in range(1, _LONGEST_NAME + 1))
+# The length says itself how many octets follow, whatever they are.
+_NAME: Final = b"|".join(b"%d'(?s:.{%d})" % (size, size) for size in range(1, _LONGEST_NAME + 1))
 _CALL: Final = (
     rb"<10'op:deliver<11'desc:(export|answer)" + _POSITION + rb">\[(" + _NAME + rb")"
     rb"(?:" + _POSITION + rb"(?:" + _POSITION + rb"(?:" + _POSITION + rb")?)?)?\]"

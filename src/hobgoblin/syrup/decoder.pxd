@@ -11,7 +11,7 @@ cdef class Decoder(ValueReader):
     cpdef _die(self, object failure)
 
 
-cdef object DEFAULT_LIMITS
+cdef object DEFAULT_LIMITS, NOTHING
 cdef list _SPARE
 
 @cython.locals(decoder=Decoder, octets=bytes, spare=bint)

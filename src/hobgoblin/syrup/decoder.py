@@ -7,6 +7,7 @@ from typing import Final
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._in_place import NO_CONSTRUCTORS, Constructors
 from hobgoblin.syrup._reader import NEED_MORE, NeedMore, ValueReader
+from hobgoblin.syrup._tokens import NOTHING
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
 __all__ = ["NEED_MORE", "Constructors", "Decoder", "NeedMore", "decode"]
@@ -44,6 +45,10 @@ class Decoder(ValueReader):
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         try:
+            if self._calls is not None and self._stop < 0:
+                call = self._call()
+                if call is not NOTHING:
+                    return call
             return self._read()
         except Exception as failure:
             self._die(failure)
