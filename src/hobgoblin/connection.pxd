@@ -3,7 +3,6 @@ cimport cython
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
 from hobgoblin.inflow cimport Inflow
 from hobgoblin.passages cimport Origin, local_target
-from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.message cimport Message, message_to
 from hobgoblin.refs.promise cimport Promise, promise_of
 from hobgoblin.refs.reference cimport LocalRef, Ref
@@ -41,7 +40,7 @@ cdef class Connection(Origin):
     cpdef _flush(self, bint releases=*)
     @cython.locals(answered=Answered, promise=Promise)
     cpdef _event(self, object event)
-    @cython.locals(answer=Promise, message=Message, found=LocalRef, home=LocalHome, vat=Vat)
+    @cython.locals(answer=Promise, message=Message, found=LocalRef, vat=Vat)
     cpdef _delivered(self, Delivered event)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)

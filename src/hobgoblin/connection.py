@@ -25,7 +25,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final, Protocol, final
 
 from hobgoblin.captp.events import (
@@ -179,7 +178,7 @@ class Connection(Origin):
             keys=self.keys,
             location=location,
             sink=self,
-            new_promise=partial(promise_of, vat, None),
+            new_promise=lambda: promise_of(vat, None),
             bootstrap=bootstrap,
             now=self._loop.time(),
             dialled=dialled,
@@ -527,9 +526,8 @@ class Connection(Origin):
             answer._since = self._now
         message = message_to(event.target, event.args, answer, self._vat, None)
         found = local_target(event.target, self._vat)
-        home = None if found is None else found._vat
-        if type(home) is Vat:
-            vat = home
+        if found is not None and type(found._vat) is Vat:
+            vat = found._vat
             message.ticket = ticket
             message.target = found
             vat.accept(message)

@@ -232,17 +232,13 @@ def is_position(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MOST
 
 
-_ONLY_INTEGERS: Final = frozenset({int})
-
-
 def _positions(label: str, value: object) -> tuple[int, ...]:
     if type(value) is not tuple:
         raise ProtocolError(f"{label} holds what is no list")
-    positions = cast("tuple[Any, ...]", value)
-    if not _ONLY_INTEGERS.issuperset(map(type, positions)) or (
-        positions and (min(positions) < 0 or max(positions) > _MOST)
-    ):
-        raise ProtocolError(f"{label} holds what is no position")
+    positions: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
+    for position in positions:
+        if type(position) is not int or not 0 <= position <= _MOST:
+            raise ProtocolError(f"{label} holds what is no position")
     return positions
 
 

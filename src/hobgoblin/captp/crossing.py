@@ -229,9 +229,9 @@ class Crossing:
         """Require a target that the peer may send to: something of ours."""
         if type(target) is Promise:
             promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
-            if promise._route_kind != ROUTE_IMPORT:
+            if promise._route_kind != ROUTE_IMPORT or promise._route is not self._sink:
                 return promise
-        if isinstance(target, Ref) and not self.is_theirs(target):
+        elif isinstance(target, Ref) and not self.is_theirs(target):
             return target
         raise ProtocolError("the target is neither desc:export nor desc:answer")
 

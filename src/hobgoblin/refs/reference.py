@@ -82,11 +82,11 @@ class Ref(Inert):
 
 def _is_attribute(name: str) -> bool:
     """Tell whether a name is none of a method: all attributes of references start with an underscore."""
-    return name.startswith("_")
+    return len(name) > 0 and name[0] == "_"
 
 
 def _method_of(target: Ref, name: str) -> BoundSend:
-    if name.startswith("_"):
+    if _is_attribute(name):
         raise AttributeError(f"{name} can't be reached through a reference: {_ADVICE}")
     if name in _OF_FUTURES:
         raise AttributeError(

@@ -79,7 +79,7 @@ _CALL: Final = (
 )
 CALL: Final = None if COMPILED else re.compile(rb"()" + _CALL)
 FRAMED_CALL: Final = None if COMPILED else re.compile(rb"([1-9][0-9]{0,2}):" + _CALL)
-"""A whole op:deliver with the name of a method and up to three integers from 0 on, without and with a frame."""
+"""A whole op:deliver with the name of a method and up to three integers, without a frame and with it."""
 CALL_VALUES: Final = 14
 CALL_OCTETS: Final = 300
 """For how many values it counts at most, and how many octets it has at most."""

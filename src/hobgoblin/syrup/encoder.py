@@ -407,7 +407,7 @@ def atoms(values: tuple[Any, ...], allowed: Allowance) -> bytes | None:
     parts: list[bytes] = []
     try:
         for value in values:
-            kind: object = type(value)
+            kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
             if kind is int:
                 parts.append(small.get(value) or integer(value, allowed.digits))
             elif kind is Symbol:
