@@ -21,7 +21,6 @@ stays in the session, where it is counted; what it brings is handled in portions
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -66,8 +65,6 @@ from hobgoblin.vat.vat import Vat
 from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Connection", "Introducer"]
-
-logger = logging.getLogger("hobgoblin.connection")
 
 RELEASE_SECONDS: Final = 0.01
 """How long releases wait for others to join them. A call awaited on its own would carry two of its own."""
@@ -456,10 +453,7 @@ class Connection(Origin):
             self._writing_for = None
         if self._deposits:
             self._make_deposits()
-        if self.session.state is SEVERED:
-            self._sent_unasked()
-        else:
-            self._flush_soon()
+        self._sent_unasked()
 
     def _make_deposits(self) -> None:
         deposits, self._deposits = self._deposits, []
@@ -664,13 +658,14 @@ class Connection(Origin):
 
     def _flush_soon(self) -> None:
         prompt, self._prompt = self._prompt, False
-        if prompt and not self._flush_due:
+        if self._flush_due:
+            if len(self.session._out) >= BURST and not self._paused:
+                self._flush()
+                self._flush_due = True
+        elif prompt:
             self._flush()  # after a single answer there is nothing to collect, as a rule
-        elif not self._flush_due:
+        else:
             self._loop.call_soon(self._flush)
-            self._flush_due = True
-        elif len(self.session._out) >= BURST and not self._paused:
-            self._flush()
             self._flush_due = True
 
     def _sent_unasked(self) -> None:

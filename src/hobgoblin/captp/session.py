@@ -112,43 +112,13 @@ class Session(Speaker):
     """
 
     __slots__ = (
-        "__weakref__",
-        "_admit",
-        "_awaited",
-        "_bytes_received",
-        "_deadline",
-        "_dialled",
-        "_events",
-        "_handlers",
-        "_ignored",
-        "_initiator",
-        "_keys",
-        "_listeners",
-        "_most_awaited",
-        "_most_exports",
-        "_most_kept",
-        "_most_unsent",
-        "_new_promise",
-        "_next_question",
-        "_own_exports",
-        "_queues",
-        "_received",
-        "_refused",
-        "_relays",
-        "_room",
-        "_settings_of",
-        "_sink",
-        "abort_reason",
-        "bootstrap",
-        "kept",
-        "location",
-        "peer_key",
-        "peer_location",
-        "proved",
-        "session_id",
-        "severed_because",
-        "state",
-    )
+        "__weakref__", "_admit", "_awaited", "_bytes_received", "_deadline", "_dialled", "_events",
+        "_handlers", "_ignored", "_initiator", "_keys", "_listeners", "_most_awaited",
+        "_most_exports", "_most_kept", "_most_unsent", "_new_promise", "_next_question",
+        "_own_exports", "_queues", "_received", "_refused", "_relays", "_room", "_settings_of",
+        "_sink", "abort_reason", "bootstrap", "kept", "location", "peer_key", "peer_location",
+        "proved", "session_id", "severed_because", "state",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -512,6 +482,14 @@ class Session(Speaker):
         crossing = self._crossing
         strays = crossing.strays
         crossing.strays = 0
+        if (
+            strays == 1
+            and type(message) is OpDeliver
+            and self.state is OPEN
+            and not (self._learning or crossing.certificates)
+        ):
+            self._handle_op_deliver(message)
+            return
         deliver = message if type(message) is OpDeliver else None
         if deliver is None and type(message) not in self._handlers:
             raise ProtocolError("unknown message")

@@ -468,10 +468,13 @@ class Promise(Ref, Generic[T_co]):
 
     def _listen(self, listener: Listener) -> None:
         host = self._at._host
-        if host.here():
-            self._listen_here(listener)
-        else:
+        if not host.here():
             host.post(self._listen_here, listener)
+        elif self._state == PENDING:
+            self._heard = True
+            self._expect(listener)
+        else:
+            self._listen_here(listener)
 
     def _listen_here(self, listener: Listener) -> None:
         """Have ``listener`` told how this promise settles: at once if it has."""

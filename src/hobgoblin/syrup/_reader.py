@@ -11,7 +11,6 @@ order of keys, where Endo's will do as well.
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import Any, Final, cast, final
 
@@ -56,7 +55,7 @@ from hobgoblin.syrup._tokens import (
     number,
     text,
 )
-from hobgoblin.values import DEFAULT_LIMITS, Limits, RecordMaker, Symbol, SyrupSet
+from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol, SyrupSet
 
 __all__ = ["NEED_MORE", "NeedMore", "ValueReader"]
 
@@ -77,12 +76,6 @@ NEED_MORE: Final = NeedMore()
 _NO_LABEL: Final = Symbol("")
 _NAMES: Final = NAMES if COMPILED else None
 _OP_DELIVER: Final = common_symbol("op:deliver")
-_EXPORT: Final = common_symbol("desc:export")
-_ANSWER: Final = common_symbol("desc:answer")
-_IMPORT_OBJECT: Final = common_symbol("desc:import-object")
-_SIZES: Final = {b"%d" % size: size for size in range(1, CALL_OCTETS)}
-_VERBS: Final[dict[bytes, Symbol]] = {}
-"""By their whole encoding, the names of methods that came lately, to any decoder."""
 _DELIVER_DEPTH: Final = 3
 _SYMBOLS_KEPT: Final = 256
 _SYMBOL_OCTETS: Final = 48
@@ -107,7 +100,7 @@ class Bounds:
     """What a reader needs of `Limits`."""
 
     __slots__ = (
-        "calls",
+        "at_once",
         "depth",
         "elements",
         "glance",
@@ -129,13 +122,8 @@ class Bounds:
         self.glance = 10 ** max(least - 1, 0) - 1
         self.usual = least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
         self.positions = POSITIONS if self.usual else None
-        # Calls that can be read at once are within the limits.
-        self.calls = (
-            self.usual
-            and self.elements >= CALL_VALUES
-            and self.message_octets >= CALL_OCTETS
-            and not COMPILED
-        )
+        # Calls of the commonest kind are within the limits.
+        self.at_once = self.usual and self.elements >= CALL_VALUES and self.message_octets >= CALL_OCTETS
 
 
 _USUAL: Final = Bounds(DEFAULT_LIMITS)
@@ -145,7 +133,7 @@ class ValueReader(PlaceReader):
     """Reads one value after the other from its octets. `Decoder` is its public face."""
 
     __slots__ = (
-        "_calls",
+        "_at_once",
         "_ceiling",
         "_depth",
         "_elements",
@@ -179,7 +167,7 @@ class ValueReader(PlaceReader):
         self._glance = bounds.glance
         self._positions = bounds.positions
         self._usual = bounds.usual
-        self._calls = self._whole_calls() if bounds.calls else None
+        self._at_once = bounds.at_once
         self._learned: dict[bytes, Symbol] | None = None
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
@@ -210,66 +198,6 @@ class ValueReader(PlaceReader):
 
     def _past_stop(self) -> str:
         return "the message is larger than the limit"
-
-    def _whole_calls(self) -> re.Pattern[bytes] | None:
-        """Return what finds a call together with all that the framing puts around it."""
-        return None
-
-    def _call(self) -> object:
-        """Between two values, read a whole call, if it is of the commonest kind; or return `NOTHING`.
-
-        Whatever else comes is left to `_read`, from its first octet on. It is of that kind only where the
-        limits can't be a matter.
-        """
-        start = self._pos
-        found = cast("re.Pattern[bytes]", self._calls).match(self._data, start)
-        if found is None:
-            return NOTHING
-        size, kind, to, verb, one, two, three, answer, resolver = found.groups()
-        end = found.end()
-        if size:
-            start += len(size) + 1
-            if end - start != (_SIZES.get(size) or int(size)):
-                return NOTHING
-        name = _VERBS.get(verb) or self._verb(verb)
-        if name is None:
-            return NOTHING
-        self._start = self._base + start
-        self._pos = end
-        args: tuple[object, ...]
-        if one is None:
-            args = (name,)
-        elif two is None:
-            args = (name, int(one))
-        elif three is None:
-            args = (name, int(one), int(two))
-        else:
-            args = (name, int(one), int(two), int(three))
-        to_answer = kind == b"answer"
-        build = self._constructors.get("op:deliver")
-        if isinstance(build, RecordMaker):
-            if answer is None:
-                op = build.call(to_answer, int(to), args, -1, 0)
-            else:
-                op = build.call(to_answer, int(to), args, int(answer), int(resolver))
-            if op is not None:
-                return op
-        target = self._at(_ANSWER if to_answer else _EXPORT, int(to))
-        if answer is None:
-            return self._deliver(target, args, False, False)
-        return self._deliver(target, args, int(answer), self._at(_IMPORT_OBJECT, int(resolver)))
-
-    def _verb(self, encoding: bytes) -> Symbol | None:
-        """Return the symbol of this encoding, which is known from now on; ``None`` if it is no text."""
-        raw = encoding[encoding.index(b"'") + 1 :]
-        try:
-            verb = COMMON_SYMBOLS.get(raw) or self._symbol(raw, 0)
-        except Wrong:
-            return None
-        if len(_VERBS) >= _SYMBOLS_KEPT:
-            _VERBS.clear()  # or the first names to come would stay for good
-        _VERBS[encoding] = verb
-        return verb
 
     def _read(self) -> object:
         value: object = _HALTED

@@ -1,9 +1,9 @@
 cimport cython
 
-from hobgoblin.syrup._reader cimport ValueReader
+from hobgoblin.syrup._calls cimport CallReader
 
 
-cdef class Decoder(ValueReader):
+cdef class Decoder(CallReader):
     cdef public object _failure
 
     cpdef feed(self, object data)
