@@ -7,7 +7,7 @@ from its first octet on; so the two can't differ in what they accept.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from hobgoblin.syrup._names import COMMON_SYMBOLS, common_symbol
 from hobgoblin.syrup._reader import ValueReader
@@ -32,7 +32,9 @@ class CallReader(ValueReader):
 
     def _expect_calls(self) -> None:
         # What finds a call that begins at ``_pos``, between two values; ``None`` where nobody looks for any.
-        self._calls: Any = self._whole_calls() if self._at_once and not COMPILED else None
+        self._calls: re.Pattern[bytes] | None = (
+            self._whole_calls() if self._at_once and not COMPILED else None
+        )
 
     def _whole_calls(self) -> re.Pattern[bytes] | None:
         """Return what finds a call together with all that the framing puts around it."""
@@ -45,7 +47,8 @@ class CallReader(ValueReader):
         limits can't be a matter.
         """
         start = self._pos
-        found = self._calls.match(self._data, start)
+        calls = self._calls
+        found = None if calls is None else calls.match(self._data, start)
         if found is None:
             return NOTHING
         size, kind, to, verb, one, two, three, answer, resolver = found.groups()
