@@ -87,15 +87,12 @@ class Introducer(Protocol):
 
     def introduce(self, connection: Connection, target: RemoteRef) -> DescSigEnvelope | None:
         """Return the certificate with which the peer of ``connection`` can take ``target`` over."""
-        ...
 
     def introduced(self, connection: Connection, promise: Promise[Any], certificate: DescSigEnvelope) -> None:
         """Resolve ``promise`` to what a certificate that came over ``connection`` stands for."""
-        ...
 
     def admit(self, connection: Connection, location: PeerLocator, key: PublicKey) -> str | None:
         """Return why a peer at ``location`` may not open this session, or ``None``."""
-        ...
 
 
 @final
@@ -383,7 +380,14 @@ class Connection(Origin):
             if passage is not None and type(passage) is Passage:
                 self._pass_on(message, passage)
             elif type(message) is not Selection:
-                self._write(message.target, message.args, message.answer)
+                try:
+                    self.session.deliver(message.target, as_crossing(message.args), message.answer)
+                except BaseException:
+                    self._deposits.clear()
+                    raise
+                if self._deposits:
+                    self._make_deposits()
+                self._flush_soon()
             else:
                 self.session.select(message.target, message.selector, message.untag, message.answer)
                 self._flush_soon()
@@ -432,16 +436,6 @@ class Connection(Origin):
             self._make_deposits()
         self._flush_soon()
 
-    def _write(self, target: Ref, args: tuple[object, ...], answer: Promise[Any] | None) -> None:
-        try:
-            self.session.deliver(target, as_crossing(args), answer)
-        except BaseException:
-            self._deposits.clear()
-            raise
-        if self._deposits:
-            self._make_deposits()
-        self._flush_soon()
-
     def _write_to_resolver(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
         self._writing_for = who
         try:
@@ -480,14 +474,15 @@ class Connection(Origin):
                 while self.session._events:
                     self._now = self._host.clock()
                     for event in self.session.events_received():
-                        self._event(event)
+                        if type(event) is Delivered:
+                            self._delivered(event)
+                        else:
+                            self._event(event)
             finally:
                 self._carrying_out = False
 
     def _event(self, event: Event) -> None:
-        if type(event) is Delivered:
-            self._delivered(event)
-        elif type(event) is Answered:
+        if type(event) is Answered:
             answered = event
             misfit = None
             if type(answered.value) is Shaped and not is_passed_on(answered.promise):
@@ -518,14 +513,18 @@ class Connection(Origin):
         answer = event.answer
         ticket: object = event.ticket if answer is None else None
         if answer is not None:
-            answer._report_to(report_to(self, event.resolver, event.ticket), self._now)
+            # It is new: nobody else waits for it yet.
+            answer._heard = True
+            answer._listeners = [report_to(self, event.resolver, event.ticket)]
+            answer._since = self._now
         message = message_to(event.target, event.args, answer, self._vat, None)
         found = local_target(event.target, self._vat)
-        if found is not None and isinstance(found._vat, Vat):
+        if found is not None and type(found._vat) is Vat:
+            vat = found._vat
             message.ticket = ticket
             message.target = found
-            found._accept(message)
-            self._inflow.delivered(found._vat)
+            vat.accept(message)
+            self._inflow.delivered(vat)
             return
         message.ticket = Passage(self, ticket)
         message.waits = event.waits
@@ -658,13 +657,14 @@ class Connection(Origin):
 
     def _flush_soon(self) -> None:
         prompt, self._prompt = self._prompt, False
-        if prompt and not self._flush_due:
+        if self._flush_due:
+            if len(self.session._out) >= BURST and not self._paused:
+                self._flush()
+                self._flush_due = True
+        elif prompt:
             self._flush()  # after a single answer there is nothing to collect, as a rule
-        elif not self._flush_due:
+        else:
             self._loop.call_soon(self._flush)
-            self._flush_due = True
-        elif len(self.session._out) >= BURST and not self._paused:
-            self._flush()
             self._flush_due = True
 
     def _sent_unasked(self) -> None:

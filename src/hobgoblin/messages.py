@@ -239,11 +239,11 @@ def is_position(value: object) -> bool:
 def _positions(label: str, value: object) -> tuple[int, ...]:
     if type(value) is not tuple:
         raise ProtocolError(f"{label} holds what is no list")
-    positions = cast("tuple[object, ...]", value)
+    positions: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
     for position in positions:
-        if not is_position(position):
+        if type(position) is not int or not 0 <= position <= _MOST:
             raise ProtocolError(f"{label} holds what is no position")
-    return cast("tuple[int, ...]", positions)
+    return positions
 
 
 @final

@@ -37,6 +37,16 @@ class Origin:
         limits: what is accepted from a peer, and therefore not exceeded with one.
     """
 
+    __slots__ = (
+        "_deposited",
+        "_host",
+        "_party",
+        "_vat",
+        "_writing_for",
+        "exceeded",
+        "session",
+    )
+
     session: Session
 
     def __init__(self, vat: Vat, host: LoopHost, limits: Limits) -> None:
@@ -127,14 +137,14 @@ def local_target(target: Ref, vat: Home) -> LocalRef | None:
         return target
     if type(target) is Promise:
         promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
+        value = promise._value
         if (
-            promise._state == FULFILLED
-            and type(promise._value) is LocalRef
+            type(value) is LocalRef
+            and promise._state == FULFILLED
             and promise._detour is None
             and (promise._route is None or not promise._used)
             and (promise._at is vat or promise._at.host.here())
         ):
             promise._heard = True
-            local: LocalRef = promise._value
-            return local
+            return value
     return None

@@ -11,6 +11,7 @@ cdef class Report(Reporter):
     cdef public Ref resolver
     cdef public object ticket
 
+    @cython.locals(connection=Origin)
     cpdef settled(self, Promise promise)
     @cython.locals(connection=Origin)
     cpdef follows(self, Promise root)

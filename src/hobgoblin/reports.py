@@ -28,7 +28,11 @@ class Report(Reporter):
         self.ticket = ticket
 
     def settled(self, promise: Promise[Any]) -> None:
-        self.connection.settled(self.resolver, promise)
+        connection = self.connection
+        if promise._at is connection._vat:
+            connection.report(self.resolver, promise)
+        else:
+            connection.settled(self.resolver, promise)
 
     def follows(self, root: Promise[Any]) -> bool:
         """The peer's own promise is as good an answer as what that will settle to."""

@@ -210,6 +210,14 @@ class RecordMaker:
         """Make a record of the fields of op:deliver. ``answer`` is of that kind, or -1 for ``False``."""
         return self((to, args, False if answer < 0 else answer, resolver))
 
+    def call(self, to_answer: bool, to: int, args: tuple[object, ...], answer: int, resolver: int) -> object:
+        """Make the record of an op:deliver from the positions in it, or return ``None``.
+
+        ``to`` is that of a desc:answer or a desc:export; ``resolver`` that of a desc:import-object. Where
+        ``answer`` is -1 there are neither. Whoever is told ``None`` makes these, and calls `deliver`.
+        """
+        return None
+
 
 Constructor: TypeAlias = Callable[[tuple[object, ...]], object]
 

@@ -5,9 +5,11 @@ import time
 
 import pytest
 
+from hobgoblin import __compiled__
 from hobgoblin.errors import BrokenPromise
 from hobgoblin.refs import Promise
 from hobgoblin.syrup import Framing, KeyOrder, decode, encode, frame
+from hobgoblin.syrup.framing import PrefixedDecoder, RawDecoder
 from hobgoblin.values import Record, Symbol
 
 ROUNDS = 4
@@ -29,8 +31,10 @@ def begin(side):
     failed = side.send(piped, (Symbol("fail"),))
     side.send_only(side.remote, Symbol("hello"), 1.5, b"octets", kept[1])
     part = side.send(side.remote, (Symbol("echo"), {"a": (1, 2)}))
+    usual = side.send(side.remote, (Symbol("add"), 20, 22))
+    after = side.send(usual, (Symbol("stop"),))
     kept[1]._resolve_here(kept[0])
-    return [*kept, first, piped, failed, part]
+    return [*kept, first, piped, failed, part, usual, after]
 
 
 def record(make_pair):
@@ -199,6 +203,25 @@ def test_t11_mutated_sessions_end_as_they_should(make_pair, said, role, mutate, 
             assert "Severed" not in side.log, seed
             survived += 1
     assert survived < PER_ROUND or mutate is not mutate_octets
+
+
+@pytest.mark.skipif(__compiled__, reason="the compiled form reads all octet by octet")
+@pytest.mark.parametrize("mutate", [mutate_octets, mutate_messages, mutate_grammar])
+def test_it_is_the_same_whether_calls_are_read_at_once(make_pair, said, monkeypatch, mutate):
+    if not said:
+        said.update(record(make_pair))
+
+    def outcomes():
+        for seed in range(PER_ROUND):
+            rng = random.Random(f"at once {mutate.__name__} {seed}")
+            messages = mutate(rng, said["alice"])
+            side = receive(make_pair, rng, "bob", messages, (Framing.RAW, Framing.PREFIXED)[seed % 2])
+            yield side.log, side.tables, side.session.stats(), side.session.severed_because
+
+    at_once = list(outcomes())
+    for decoder in (RawDecoder, PrefixedDecoder):
+        monkeypatch.setattr(decoder, "_whole_calls", lambda self: None)
+    assert list(outcomes()) == at_once
 
 
 @pytest.mark.parametrize("role", ["alice", "bob"])

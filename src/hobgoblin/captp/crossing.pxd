@@ -32,23 +32,22 @@ cdef class Crossing:
 
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef bint is_theirs(self, Ref target) except *
-    @cython.locals(found=Ref)
-    cpdef Ref ours(self, object target)
-    @cython.locals(found=Ref)
-    cpdef Ref theirs(self, object resolver)
-    @cython.locals(promise=Promise, remote=RemoteRef)
-    cpdef Py_ssize_t position(self, object target) except -1
     @cython.locals(promise=Promise)
-    cpdef bint is_question(self, object target) except *
+    cpdef Ref ours(self, object target)
+    @cython.locals(remote=RemoteRef)
+    cpdef Ref theirs(self, object resolver)
+    @cython.locals(promise=Promise, remote=RemoteRef, pos=Py_ssize_t)
+    cpdef Py_ssize_t place(self, object target) except? -1
+    @cython.locals(pos=Py_ssize_t)
     cpdef bytes target(self, object target)
     cpdef Promise new_answer(self, object pos)
     @cython.locals(count=Py_ssize_t, deltas=list, entry=Tracked, positions=list)
     cpdef tuple dropped_imports(self)
     @cython.locals(entry=Tracked, positions=list)
     cpdef list dropped_questions(self)
-    @cython.locals(promise=Promise, reference=Ref, remote=RemoteRef)
+    @cython.locals(imports=Tracking, promise=Promise, reference=Ref, remote=RemoteRef)
     cpdef Ref _read_import(self, object pos, bint is_promise)
-    @cython.locals(target=Ref)
+    @cython.locals(exports=Exports, target=Ref)
     cdef Ref _read_export(self, object pos)
     cdef Ref _read_answer(self, object pos)
     cdef tuple _stray(self, str label, tuple fields)
@@ -72,6 +71,7 @@ cdef class _NoValue(RecordMaker):
     cdef str _label
     cdef object _construct
     cdef RecordMaker _maker
+    cdef bint _usual
 
     @cython.locals(crossing=Crossing)
     cpdef object deliver(self, object to, tuple args, Py_ssize_t answer, object resolver)

@@ -21,10 +21,12 @@ from hobgoblin.captp.tables import Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
+    CONSTRUCTORS,
     MAX_POSITION,
     DescHandoffGive,
     DescHandoffReceive,
     DescSigEnvelope,
+    OpDeliver,
     is_position,
 )
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
@@ -224,22 +226,29 @@ class Crossing:
 
     def ours(self, target: object) -> Ref:
         """Require a target that the peer may send to: something of ours."""
-        if isinstance(target, Ref):
-            found = target
-            if not self.is_theirs(found):
-                return found
+        if type(target) is Promise:
+            promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
+            if promise._route_kind != ROUTE_IMPORT or promise._route is not self._sink:
+                return promise
+        elif isinstance(target, Ref) and not self.is_theirs(target):
+            return target
         raise ProtocolError("the target is neither desc:export nor desc:answer")
 
     def theirs(self, resolver: object) -> Ref:
         """Require somebody to be told: something of the peer's."""
-        if isinstance(resolver, Ref):
-            found = resolver
-            if self.is_theirs(found):
-                return found
+        if type(resolver) is RemoteRef:
+            remote = resolver
+            if remote._sink is self._sink:
+                return remote
+        elif isinstance(resolver, Ref) and self.is_theirs(resolver):
+            return resolver
         raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
-    def position(self, target: Ref) -> int:
-        """Return where the peer has ``target``, which must be behind this session."""
+    def place(self, target: Ref) -> int:
+        """Return where the peer has ``target``, which must be behind this session.
+
+        It is a position among its exports, or ``~position`` among its answers.
+        """
         if type(target) is RemoteRef:
             remote = target
             if remote._sink is self._sink:
@@ -247,20 +256,14 @@ class Crossing:
         elif type(target) is Promise:
             promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
             if promise._route is self._sink:
-                return promise._pos
+                pos: int = promise._pos
+                return pos if promise._route_kind == ROUTE_IMPORT else ~pos
         raise ValueError(f"{target!r} is not behind this session")
-
-    def is_question(self, target: Ref) -> bool:
-        """Tell whether what is behind this session is among the answers of the peer, and not its exports."""
-        if type(target) is not Promise:
-            return False
-        promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
-        return promise._route_kind != ROUTE_IMPORT
 
     def target(self, target: Ref) -> bytes:
         """Return how the peer knows ``target``, which must be behind this session."""
-        pos = self.position(target)
-        return self._octets.answer(pos) if self.is_question(target) else self._export(pos)
+        pos = self.place(target)
+        return self._octets.answer(~pos) if pos < 0 else self._export(pos)
 
     def new_answer(self, pos: int) -> Promise[Any]:
         """Return the promise that the peer will know by the answer position ``pos``."""
@@ -347,9 +350,10 @@ class Crossing:
         if pos == 0:
             # The conformance suite counts its exports from 0, the resolvers of its questions among them.
             return self.bootstrap
-        reference: Ref | None = self.imports.again(pos)
+        imports = self.imports
+        reference: Ref | None = imports.again(pos) if pos in imports._by_pos else None
         if reference is None:
-            if len(self.imports) >= self._most_imports:
+            if len(imports._by_pos) >= self._most_imports:
                 raise ProtocolError("too many references are in use")
             if is_promise:
                 promise = self._new_promise()
@@ -360,12 +364,13 @@ class Crossing:
                 remote._sink = self._sink
                 remote._pos = pos
                 reference = remote
-            self.imports.add(pos, reference)
+            imports.add(pos, reference)
         return reference
 
     def _read_export(self, pos: int) -> Ref:
-        if not self.exports.is_resolver(pos):
-            target = self.exports.target(pos)
+        exports = self.exports
+        if pos not in exports._resolvers:
+            target = exports.target(pos)
             if target is None:
                 raise ProtocolError(f"there is no export {pos}")
             return target
@@ -489,13 +494,14 @@ class _At(RecordMaker):
 class _NoValue(RecordMaker):
     """How a record is read that no value may hold, so that the session has to know of each."""
 
-    __slots__ = ("_construct", "_crossing", "_label", "_maker")
+    __slots__ = ("_construct", "_crossing", "_label", "_maker", "_usual")
 
     def __init__(self, crossing: Crossing, label: str, wire: Wire) -> None:
         self._crossing = crossing
         self._label = label
         construct = self._construct = wire.constructors[label]
         self._maker = construct if isinstance(construct, RecordMaker) else None
+        self._usual = construct is CONSTRUCTORS["op:deliver"]
 
     def __call__(self, fields: Fields) -> object:
         return self._construct(self._crossing._stray(self._label, fields))
@@ -506,3 +512,18 @@ class _NoValue(RecordMaker):
             return self((to, args, False if answer < 0 else answer, resolver))
         crossing.strays += 1
         return self._maker.deliver(to, args, answer, resolver)
+
+    def call(self, to_answer: bool, to: int, args: Fields, answer: int, resolver: int) -> object:
+        crossing = self._crossing
+        if not self._usual or crossing.learning or crossing.shaped or crossing.certificates:
+            return None
+        op = OpDeliver.__new__(OpDeliver)
+        op.to_desc = crossing._read_answer(to) if to_answer else crossing._read_export(to)
+        op.args = args
+        if answer < 0:
+            op.answer_pos = op.resolve_me_desc = False
+        else:
+            op.answer_pos = answer
+            op.resolve_me_desc = crossing._read_import(resolver, False)
+        crossing.strays += 1
+        return op

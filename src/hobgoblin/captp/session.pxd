@@ -7,7 +7,7 @@ from hobgoblin.captp.speaking cimport Speaker
 from hobgoblin.captp.tables cimport Exports
 from hobgoblin.messages cimport OpDeliver, OpGcAnswers, OpGcExports
 from hobgoblin.refs.promise cimport Promise
-from hobgoblin.refs.reference cimport Ref
+from hobgoblin.refs.reference cimport LocalRef, Ref
 from hobgoblin.values cimport AnyDecoder
 
 cdef int FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED
@@ -36,7 +36,7 @@ cdef class Session(Speaker):
     cpdef Py_ssize_t _read(self, object data, object most) except -1
     cpdef bint _is_severed(self) except *
     # A question is one object for all that keep its position.
-    @cython.locals(question=object)
+    @cython.locals(crossing=Crossing, question=object)
     cpdef deliver(self, object target, tuple args, Promise answer)
     cpdef tell(self, Ref resolver, object verb, object value)
     @cython.locals(crossing=Crossing, strays=Py_ssize_t, deliver=OpDeliver)

@@ -59,7 +59,7 @@ from hobgoblin.messages import (
 )
 from hobgoblin.refs import FULFILLED, ROUTE_ANSWER, ROUTE_SELECTED, Sink
 from hobgoblin.refs.promise import Promise
-from hobgoblin.refs.reference import Ref, RemoteRef
+from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
 from hobgoblin.settings import SettingsOf
 from hobgoblin.values import DEFAULT_LIMITS, AnyDecoder, ErrorValue, Limits
 from hobgoblin.wire import NEED_MORE, TODAY, Framing, Wire, common_symbol, wire_of
@@ -125,6 +125,15 @@ class Session(Speaker):
         admit: called with the location and the key of a valid hello before it is answered: returns
             why this session must not be, or ``None``.
     """
+
+    __slots__ = (
+        "__weakref__", "_admit", "_awaited", "_bytes_received", "_deadline", "_dialled", "_events",
+        "_ignored", "_initiator", "_keys", "_listeners", "_most_awaited",
+        "_most_exports", "_most_kept", "_most_unsent", "_new_promise", "_next_question",
+        "_own_decoder", "_own_exports", "_queues", "_received", "_refused", "_relays", "_releases",
+        "_room", "_settings_of", "_sink", "abort_reason", "bootstrap", "kept", "location", "peer_key", "peer_location",
+        "proved", "session_id", "severed_because", "state",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -239,7 +248,7 @@ class Session(Speaker):
             if data is not None:
                 decoder.feed(data)
             # A message may sever the session; what follows it is ignored.
-            while handled != limit and not self._is_severed():
+            while handled != limit and self.state is not SEVERED:
                 message = decoder.next() if own is None else own.next()
                 if message is NEED_MORE:
                     break
@@ -312,8 +321,14 @@ class Session(Speaker):
                 Nothing has changed then.
             ValueError: the target did not come from this session.
         """
-        self._require_open()
-        self._require_room(asks=answer is not None)
+        crossing = self._crossing
+        if self.state is not OPEN:
+            self._require_open()
+        if self._unsent >= self._room or (
+            answer is not None
+            and (self._awaited >= self._most_awaited or len(crossing.questions._by_pos) >= self._most_kept)
+        ):
+            self._require_room(asks=answer is not None)
         try:
             if answer is None:
                 self._say(target, args)
@@ -325,7 +340,7 @@ class Session(Speaker):
             raise
         self._next_question += 1
         self._awaited += 1
-        self._crossing.questions.add(question, answer)
+        crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
 
     def select(self, receiver: Ref, selector: str | int, untag: bool, answer: Promise[Any]) -> None:
@@ -369,7 +384,8 @@ class Session(Speaker):
             NotPassable: as for `deliver`.
             ValueError: the resolver did not come from this session.
         """
-        self._require_open()
+        if self.state is not OPEN:
+            self._require_open()
         self._exports.most = self._most_exports
         try:
             self._say(resolver, (verb, value))
@@ -472,6 +488,14 @@ class Session(Speaker):
         crossing = self._crossing
         strays = crossing.strays
         crossing.strays = 0
+        if (
+            strays == 1
+            and type(message) is OpDeliver
+            and self.state is OPEN
+            and not (self._learning or crossing.certificates)
+        ):
+            self._handle_op_deliver(message)
+            return
         deliver = message if type(message) is OpDeliver else None
         if deliver is None and type(message) not in _HANDLERS:
             raise ProtocolError("unknown message")
@@ -520,8 +544,10 @@ class Session(Speaker):
 
     def _handle_op_deliver(self, op: OpDeliver) -> None:
         crossing = self._crossing
-        target = crossing.ours(op.to_desc)
-        resolver = None if op.resolve_me_desc is False else crossing.theirs(op.resolve_me_desc)
+        to = op.to_desc
+        told = op.resolve_me_desc
+        target: Ref = to if type(to) is LocalRef or type(to) is ResolverAt else crossing.ours(to)
+        resolver: Ref | None = None if told is False else crossing.theirs(told)
         answer: Promise[Any] | None = None
         if op.answer_pos is not False:
             answer = crossing.new_answer(op.answer_pos)

@@ -18,14 +18,14 @@ cdef class Speaker:
 
     @cython.locals(deltas=list, end=Py_ssize_t, most=Py_ssize_t, positions=list, questions=list, start=Py_ssize_t)
     cpdef _give_back(self)
-    @cython.locals(crossing=Crossing, to=Py_ssize_t, to_answer=bint, resolver=Py_ssize_t)
+    @cython.locals(crossing=Crossing, to=Py_ssize_t, resolver=Py_ssize_t)
     cpdef _ask(self, object target, tuple args, Py_ssize_t question, Promise answer)
-    @cython.locals(crossing=Crossing, to=Py_ssize_t, to_answer=bint, ignored=Py_ssize_t)
+    @cython.locals(crossing=Crossing, to=Py_ssize_t, ignored=Py_ssize_t)
     cpdef _say(self, object target, tuple args)
     cpdef object _encode(self, object value, object limits)
     cpdef object _known_framing(self)
     cpdef _send(self, bytes message)
-    @cython.locals(size=Py_ssize_t)
+    @cython.locals(exports=Exports, size=Py_ssize_t)
     cdef _put(self, object message)
     cpdef list _taken(self, object most)
 

@@ -45,6 +45,32 @@ class Speaker:
         cuts: whether long strings may be kept, and taken, as items of their own.
     """
 
+    __slots__ = (
+        "_argument_limits",
+        "_bytes_sent",
+        "_calls",
+        "_codec",
+        "_crossing",
+        "_cut",
+        "_cuts",
+        "_decoder",
+        "_exports",
+        "_framing",
+        "_keep",
+        "_learning",
+        "_limits",
+        "_most_released",
+        "_negative_zero",
+        "_octets",
+        "_out",
+        "_sent",
+        "_unsent",
+        "_version",
+        "_way",
+        "dialect",
+        "wire",
+    )
+
     wire: Wire
     dialect: Dialect
     _decoder: StreamDecoder
@@ -144,12 +170,11 @@ class Speaker:
     def _ask(self, target: Ref, args: tuple[object, ...], question: int, answer: Promise[Any]) -> None:
         """Send a message that asks for an answer."""
         crossing = self._crossing
-        to = crossing.position(target)
-        to_answer = crossing.is_question(target)
+        to = crossing.place(target)
         resolver = self._exports.resolver(answer)
         framing = self._framing or self._known_framing()
         try:
-            message = self._calls.deliver(framing, to_answer, to, args, question, resolver)
+            message = self._calls.deliver(framing, to < 0, ~to if to < 0 else to, args, question, resolver)
         except BaseException as error:
             self._take_back(error, args)
             raise
@@ -158,13 +183,12 @@ class Speaker:
     def _say(self, target: Ref, args: tuple[object, ...]) -> None:
         """Send a message that asks for no answer."""
         crossing = self._crossing
-        to = crossing.position(target)
-        to_answer = crossing.is_question(target)
+        to = crossing.place(target)
         way = self._way
         ignored = self._exports.resolver(None) if way is RESOLVER else 0
         framing = self._framing or self._known_framing()
         try:
-            message = self._calls.one_way(framing, to_answer, to, args, way, ignored)
+            message = self._calls.one_way(framing, to < 0, ~to if to < 0 else to, args, way, ignored)
         except BaseException as error:
             self._take_back(error, args)
             raise
@@ -204,7 +228,11 @@ class Speaker:
 
     def _put(self, message: bytes | tuple[bytes, ...]) -> None:
         """A message exists: count what it carries, and keep it until it is taken."""
-        self._exports.commit()
+        exports = self._exports
+        exports._committed = exports._next
+        if exports._again:
+            exports.commit()
+        keep = self._keep  # to call an attribute of this would look it up as a method first
         if type(message) is tuple:
             self._cut += 1
             size = size_of(message)
@@ -213,7 +241,7 @@ class Speaker:
         self._sent += 1
         self._bytes_sent += size
         self._unsent += size
-        self._keep(message)
+        keep(message)
 
     def _taken(self, most: int | None) -> list[bytes]:
         """Give up what waits, until there are so many octets; a message always whole."""

@@ -29,6 +29,7 @@ cdef class Promise(Ref):
     @cython.locals(queue=list, message=Message)
     cpdef _set_route(self, object route, int kind, object pos)
     cpdef _resolve(self, object value)
+    @cython.locals(listeners=list)
     cpdef _resolve_here(self, object value)
     cpdef _break(self, object error)
     cpdef _break_here(self, object error)
@@ -48,15 +49,11 @@ cdef class Promise(Ref):
     @cython.locals(promise=Promise, root=Promise)
     cpdef bint _become(self, Message message, object value) except *
     cpdef _listen(self, object listener)
-    @cython.locals(root=Promise)
+    @cython.locals(root=Promise, state=int)
     cpdef _listen_here(self, object listener)
-    cpdef _report_to(self, object reporter, double now)
+    @cython.locals(listeners=list, route=object)
     cpdef _expect(self, object listener)
     cpdef _unlisten(self, object listener)
-
-
-@cython.locals(listeners=list)
-cdef bint _has_told_one(Promise promise) except -1
 
 
 @cython.locals(

@@ -269,12 +269,15 @@ class Promise(Ref, Generic[T_co]):
         self._route = route
         self._route_kind = kind
         self._pos = pos
-        if self._listeners is None and self._queue is None:
-            self._since = self._at._host.clock()
-        if self._listeners is not None and kind >= ROUTE_IMPORT:
+        queue = self._queue
+        if self._listeners is None:
+            if queue is None:
+                clock = self._at._host.clock
+                self._since = clock()
+        elif kind >= ROUTE_IMPORT:
             # Also when all of them have left: those who come later take it that this has been done.
             route.listen(self)
-        queue = self._queue
+            queue = self._queue
         if queue:
             self._queue = None
             for message in queue:
@@ -299,10 +302,19 @@ class Promise(Ref, Generic[T_co]):
             return
         if type(value) is Promise:
             self._follow(value)  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            self._state = FULFILLED
-            self._value = value
-            _settle(self)
+            return
+        self._state = FULFILLED
+        self._value = value
+        if self._queue is None:
+            listeners = self._listeners
+            if listeners is None:
+                return
+            if len(listeners) == 1 and type(listeners[0]) is not Promise:
+                # As it nearly always is: one waits for it.
+                self._listeners = None
+                listeners[0].settled(self)
+                return
+        _settle(self)
 
     def _break(self, error: BaseException) -> None:
         host = self._at._host
@@ -456,17 +468,21 @@ class Promise(Ref, Generic[T_co]):
 
     def _listen(self, listener: Listener) -> None:
         host = self._at._host
-        if host.here():
-            self._listen_here(listener)
-        else:
+        if not host.here():
             host.post(self._listen_here, listener)
+        elif self._state == PENDING:
+            self._heard = True
+            self._expect(listener)
+        else:
+            self._listen_here(listener)
 
     def _listen_here(self, listener: Listener) -> None:
         """Have ``listener`` told how this promise settles: at once if it has."""
         self._heard = True
-        if self._state >= FULFILLED:
+        state = self._state
+        if state >= FULFILLED:
             listener.settled(self)
-        elif self._state == PENDING or not isinstance(listener, Reporter):
+        elif state == PENDING or not isinstance(listener, Reporter):
             self._expect(listener)
         else:
             root = self._root()
@@ -474,25 +490,22 @@ class Promise(Ref, Generic[T_co]):
                 # That one may have settled just now, and this one be about to.
                 (root if root._state == PENDING else self)._expect(listener)
 
-    def _report_to(self, reporter: Reporter, now: float) -> None:
-        """Have ``reporter`` told how this promise settles, which is new: nobody else waits for it yet."""
-        self._heard = True
-        self._listeners = [reporter]
-        self._since = now
-
     def _expect(self, listener: Listener | Promise[Any]) -> None:
         """Add a listener, or a promise that follows this one; this one has not settled."""
-        if self._listeners is None:
+        listeners = self._listeners
+        if listeners is None:
             self._listeners = [listener]
-            if self._route is None and self._queue is None:
-                self._since = self._at._host.clock()
-            if self._route is not None and self._route_kind >= ROUTE_IMPORT and self._state == PENDING:
-                self._route.listen(self)
-        elif len(self._listeners) == 1:
+            route = self._route
+            if route is None:
+                if self._queue is None:
+                    self._since = self._at._host.clock()
+            elif self._route_kind >= ROUTE_IMPORT and self._state == PENDING:
+                route.listen(self)
+        elif len(listeners) == 1:
             # Often all: who has asked, and the promise for it that follows. To append makes room for eight.
-            self._listeners = [self._listeners[0], listener]
+            self._listeners = [listeners[0], listener]
         else:
-            self._listeners.append(listener)
+            listeners.append(listener)
 
     def _unlisten(self, listener: Listener) -> None:
         """Forget a listener; nothing happens if it is none any more. In the host's thread."""
@@ -517,18 +530,6 @@ def promise_of(home: Home, site: Site | None) -> Promise[Any]:
     promise._locked = False
     promise._heard = False
     return promise
-
-
-def _has_told_one(promise: Promise[Any]) -> bool:
-    """Tell the only listener, or nobody, if that is all that there is to do: as it nearly always is."""
-    listeners = promise._listeners
-    if listeners is not None:
-        listener = listeners[0] if len(listeners) == 1 else promise
-        if type(listener) is Promise:
-            return False
-        promise._listeners = None
-        listener.settled(promise)
-    return True
 
 
 @final
@@ -558,8 +559,6 @@ def _settle(first: Promise[Any]) -> None:
     Iterative: neither a long chain of promises nor a long chain of pipelined calls costs stack.
     Nothing here runs user code: messages are queued, listeners only schedule.
     """
-    if first._queue is None and _has_told_one(first):
-        return
     settled = [first]
     for promise in settled:
         queue, listeners = promise._queue, promise._listeners

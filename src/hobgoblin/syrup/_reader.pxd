@@ -21,12 +21,12 @@ cdef Names _NAMES
 cdef class Bounds:
     cdef Py_ssize_t depth, elements, glance, integer_digits, length_digits, message_octets
     cdef object positions
-    cdef bint usual
+    cdef bint at_once, usual
 
 
 cdef class ValueReader(PlaceReader):
     cdef object _positions
-    cdef bint _usual
+    cdef bint _at_once, _usual
     cdef Py_ssize_t _ceiling, _depth, _elements, _integer_digits, _missing, _missing_run, _open_sets
     cdef public Py_ssize_t _length_digits, _message_octets, _start, _stop
     cdef dict _learned

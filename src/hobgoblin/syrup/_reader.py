@@ -31,6 +31,8 @@ from hobgoblin.syrup._containers import (
 from hobgoblin.syrup._in_place import Constructors, PlaceReader
 from hobgoblin.syrup._names import COMMON_SYMBOLS, NAMES, common_symbol
 from hobgoblin.syrup._tokens import (
+    CALL_OCTETS,
+    CALL_VALUES,
     COMPILED,
     DELIVER,
     DELIVER_END,
@@ -98,6 +100,7 @@ class Bounds:
     """What a reader needs of `Limits`."""
 
     __slots__ = (
+        "at_once",
         "depth",
         "elements",
         "glance",
@@ -119,6 +122,8 @@ class Bounds:
         self.glance = 10 ** max(least - 1, 0) - 1
         self.usual = least > 3 and limits.integer_digits >= POSITION_DIGITS and limits.depth >= _DELIVER_DEPTH
         self.positions = POSITIONS if self.usual else None
+        # Calls of the commonest kind are within the limits.
+        self.at_once = self.usual and self.elements >= CALL_VALUES and self.message_octets >= CALL_OCTETS
 
 
 _USUAL: Final = Bounds(DEFAULT_LIMITS)
@@ -128,6 +133,7 @@ class ValueReader(PlaceReader):
     """Reads one value after the other from its octets. `Decoder` is its public face."""
 
     __slots__ = (
+        "_at_once",
         "_ceiling",
         "_depth",
         "_elements",
@@ -161,6 +167,7 @@ class ValueReader(PlaceReader):
         self._glance = bounds.glance
         self._positions = bounds.positions
         self._usual = bounds.usual
+        self._at_once = bounds.at_once
         self._learned: dict[bytes, Symbol] | None = None
 
         # The value in progress. _stop is the place in the stream that it may not pass, -1 between values.
@@ -387,15 +394,23 @@ class ValueReader(PlaceReader):
                             if depth >= self._depth:
                                 raise Wrong(TOO_DEEP, pos)
                             break
-                        found = (
-                            positions.match(data, pos, end)
-                            if positions is not None and octet == 0x3C and left > 2
-                            else None
-                        )
-                        if found is not None:
+                        found = None
+                        if positions is not None and left > 2:
+                            found = positions.match(data, pos, end)
+                            if found is not None and found.end() - pos > 2 * left:
+                                found = (
+                                    None  # it may hold too many values: then the one too many is to be told
+                                )
+                        if found is not None and octet == 0x5B:
+                            numerals = found["numbers"].split(b"+")
+                            left -= len(
+                                numerals
+                            )  # with the list itself, for behind the last plus there is nothing
+                            value = tuple(map(int, numerals[:-1]))
+                            pos = found.end()
+                        elif found is not None:
                             # A descriptor, as every message has some: all of it at once.
-                            raw, digits = found.groups()
-                            value = self._at(common[raw], int(digits))
+                            value = self._at(common[found[1]], int(found[2]))
                             left -= 3
                             pos = found.end()
                         else:

@@ -10,6 +10,9 @@ from typing import Final
 from hobgoblin.syrup._containers import LABEL
 
 __all__ = [
+    "CALL",
+    "CALL_OCTETS",
+    "CALL_VALUES",
     "COMPILED",
     "DELIVER",
     "DELIVER_END",
@@ -17,6 +20,7 @@ __all__ = [
     "DELIVER_VALUES",
     "DIGITS",
     "DOUBLE",
+    "FRAMED_CALL",
     "GLANCE_DIGITS",
     "LONG",
     "NAN",
@@ -46,16 +50,16 @@ GLANCE_DIGITS: Final = 17 if COMPILED else 4
 """Numbers of so many digits are read one by one: as far as that is faster than to look for their end."""
 
 POSITION_DIGITS: Final = 15
-_POSITION: Final = rb"(0|[1-9][0-9]{0,14})\+"
+_POSITION: Final = rb"([1-9][0-9]{0,14}|0)\+"
 POSITIONS: Final = (
     None
     if COMPILED  # then it is faster to go octet by octet
     else re.compile(
         rb"<(?:11'(?=desc:(?:export|answer)[0-9])|18'(?=desc:import-object[0-9])|19'(?=desc:import-promise[0-9]))"
-        rb"(desc:[a-z-]+)" + _POSITION + b">"
+        rb"(desc:[a-z-]+)" + _POSITION + rb">|\[(?P<numbers>(?:(?:0|[1-9][0-9]{0,14})\+)++)\]"
     )
 )
-"""The descriptors that have nothing but a position."""
+"""The descriptors that have nothing but a position; and lists of integers from 0 on, such as releases."""
 
 DELIVER: Final = re.compile(rb"<10'op:deliver<11'(desc:export|desc:answer)" + _POSITION + rb">\[")
 DELIVER_VALUES: Final = 6
@@ -64,6 +68,21 @@ DELIVER_VALUES: Final = 6
 DELIVER_END: Final = re.compile(rb"(?:" + _POSITION + b"<18'(desc:import-object)" + _POSITION + rb">|ff)>")
 DELIVER_END_VALUES: Final = 4
 """How such a message ends behind its arguments, and the most that this counts for."""
+
+_LONGEST_NAME: Final = 24
+# The length says itself how many octets follow, whatever they are.
+_NAME: Final = b"|".join(b"%d'(?s:.{%d})" % (size, size) for size in range(1, _LONGEST_NAME + 1))
+_CALL: Final = (
+    rb"<10'op:deliver<11'desc:(export|answer)" + _POSITION + rb">\[(" + _NAME + rb")"
+    rb"(?:" + _POSITION + rb"(?:" + _POSITION + rb"(?:" + _POSITION + rb"|)|)|)\]"  # each quicker than with ?
+    rb"(?:" + _POSITION + rb"<18'desc:import-object" + _POSITION + rb">|ff)>"
+)
+CALL: Final = None if COMPILED else re.compile(rb"()" + _CALL)
+FRAMED_CALL: Final = None if COMPILED else re.compile(rb"([1-9][0-9]{0,2}):" + _CALL)
+"""A whole op:deliver with the name of a method and up to three integers, without a frame and with it."""
+CALL_VALUES: Final = 14
+CALL_OCTETS: Final = 300
+"""For how many values it counts at most, and how many octets it has at most."""
 
 LONG: Final = 64 * 1024
 """Octets from which a part is rather handed on as it is than copied into something larger."""

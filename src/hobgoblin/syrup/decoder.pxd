@@ -1,9 +1,9 @@
 cimport cython
 
-from hobgoblin.syrup._reader cimport ValueReader
+from hobgoblin.syrup._calls cimport CallReader
 
 
-cdef class Decoder(ValueReader):
+cdef class Decoder(CallReader):
     cdef public object _failure
 
     cpdef feed(self, object data)
@@ -11,7 +11,7 @@ cdef class Decoder(ValueReader):
     cpdef _die(self, object failure)
 
 
-cdef object DEFAULT_LIMITS
+cdef object DEFAULT_LIMITS, NOTHING
 cdef list _SPARE
 cdef Py_ssize_t _SPARES
 

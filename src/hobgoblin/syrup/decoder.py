@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from hobgoblin.errors import SyrupError
+from hobgoblin.syrup._calls import CallReader
 from hobgoblin.syrup._in_place import NO_CONSTRUCTORS, Constructors
-from hobgoblin.syrup._reader import NEED_MORE, NeedMore, ValueReader
+from hobgoblin.syrup._reader import NEED_MORE, NeedMore
+from hobgoblin.syrup._tokens import NOTHING
 from hobgoblin.values import DEFAULT_LIMITS, Limits
 
 __all__ = ["NEED_MORE", "Constructors", "Decoder", "NeedMore", "decode"]
 
 
-class Decoder(ValueReader):
+class Decoder(CallReader):
     """Reads a raw stream of Syrup values, which say themselves where they end.
 
     ``constructors`` maps record labels to builders of the decoded value; a record with any other
@@ -28,6 +30,7 @@ class Decoder(ValueReader):
         self, *, constructors: Constructors = NO_CONSTRUCTORS, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         self._open(constructors, limits)
+        self._expect_calls()
         self._failure: Exception | None = None
 
     def feed(self, data: bytes) -> None:
@@ -44,6 +47,10 @@ class Decoder(ValueReader):
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         try:
+            if self._calls is not None and self._stop < 0:
+                call = self._call()
+                if call is not NOTHING:
+                    return call
             return self._read()
         except Exception as failure:
             self._die(failure)

@@ -31,7 +31,7 @@ from hobgoblin.syrup._output import Output
 from hobgoblin.syrup._tokens import COMPILED, LONG, TOO_DEEP, TOO_MANY
 from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
-__all__ = ["Allowance", "Writer", "begun", "encode", "joined", "positions"]
+__all__ = ["Allowance", "Writer", "atoms", "begun", "encode", "joined", "positions"]
 
 _Frame: TypeAlias = tuple[Any, int, Any, bytes]
 """What is to be written of a container, how much of that is done, the container, and what closes it."""
@@ -393,6 +393,37 @@ _USUAL: Final = Allowance(DEFAULT_LIMITS)
 _SPARES: Final = 3  # with fewer the list itself would be made and freed with every message
 _SPARE: Final = [Writer() for _ in range(_SPARES)]
 """Nobody's at the moment: to make one costs more than to write a small message."""
+
+
+def atoms(values: tuple[Any, ...], allowed: Allowance) -> bytes | None:
+    """Encode a list of short values of the commonest kinds: what is between its brackets.
+
+    ``None`` if one of them is of another kind or has no encoding, if they are long, or more than ``allowed``:
+    that is for a `Writer`.
+    """
+    if len(values) >= allowed.elements or not allowed.depth:
+        return None
+    small = allowed.small
+    parts: list[bytes] = []
+    try:
+        for value in values:
+            kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
+            if kind is int:
+                parts.append(small.get(value) or integer(value, allowed.digits))
+            elif kind is Symbol:
+                parts.append(value._syrup or symbol(value.name))
+            elif kind is str:
+                parts.append(string(value))
+            elif value is True:
+                parts.append(b"t")
+            elif value is False:
+                parts.append(b"f")
+            else:
+                return None
+    except NoForm:
+        return None
+    written = b"".join(parts)
+    return written if len(written) < _LONG and len(written) + 2 <= allowed.octets else None
 
 
 def positions(numbers: list[int]) -> bytes:

@@ -7,12 +7,14 @@ tell them apart by the first octet, a dialler has to know.
 from __future__ import annotations
 
 import enum
+import re
 from collections import deque
 from typing import Final, Protocol, assert_never
 
 from hobgoblin.errors import SyrupError
 from hobgoblin.syrup._in_place import NO_CONSTRUCTORS, Constructors
 from hobgoblin.syrup._reader import NEED_MORE
+from hobgoblin.syrup._tokens import CALL, FRAMED_CALL
 from hobgoblin.syrup.decoder import Decoder
 from hobgoblin.values import DEFAULT_LIMITS, AnyDecoder, Limits
 
@@ -78,6 +80,9 @@ class RawDecoder(Decoder):
     def framing(self) -> Framing | None:
         return Framing.RAW
 
+    def _whole_calls(self) -> re.Pattern[bytes] | None:
+        return CALL
+
 
 class PrefixedDecoder(Decoder):
     """Reads messages in frames ``<len>:<octets>``, each filled by exactly one value.
@@ -90,6 +95,9 @@ class PrefixedDecoder(Decoder):
     @property
     def framing(self) -> Framing | None:
         return Framing.PREFIXED
+
+    def _whole_calls(self) -> re.Pattern[bytes] | None:
+        return FRAMED_CALL
 
     def _begin(self) -> bool:
         if self._pos >= len(self._data):

@@ -573,7 +573,10 @@ class Vat(LocalHome):
         if asynchronous:
             self._start(result, answer, message.describe(), target, message)
         elif answer is not None:
-            self._settle(answer, result)
+            if answer._at is self:
+                answer._resolve_here(result)
+            else:
+                self._settle(answer, result)
 
     def _invoke(self, reference: LocalRef, args: tuple[object, ...]) -> Any:
         behaviour = reference._behaviour
