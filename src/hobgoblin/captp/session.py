@@ -131,8 +131,8 @@ class Session(Speaker):
         "_ignored", "_initiator", "_keys", "_listeners", "_most_awaited",
         "_most_exports", "_most_kept", "_most_unsent", "_new_promise", "_next_question",
         "_own_decoder", "_own_exports", "_queues", "_received", "_refused", "_relays", "_releases",
-        "_room", "_settings_of", "_sink", "abort_reason", "bootstrap", "kept", "location", "peer_key", "peer_location",
-        "proved", "session_id", "severed_because", "state",
+        "_room", "_settings_of", "_sink", "abort_reason", "bootstrap", "kept", "location",
+        "peer_key", "peer_location", "proved", "session_id", "severed_because", "state",
     )  # fmt: skip
 
     def __init__(

@@ -82,7 +82,7 @@ class CallReader(ValueReader):
                 return op
         target = self._at(_ANSWER if to_answer else _EXPORT, int(to))
         if answer is None:
-            return self._deliver(target, args, False, False)
+            return self._deliver(target, args, -1, False)
         return self._deliver(target, args, int(answer), self._at(_IMPORT_OBJECT, int(resolver)))
 
     def _verb(self, encoding: bytes) -> Symbol | None:
