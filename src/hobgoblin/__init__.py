@@ -227,8 +227,7 @@ def __getattr__(name: str) -> Any:
 
         value = version("hobgoblin")
     elif name == "__compiled__":
-        # Whether the way of a call runs as machine code. It does as a whole, or not at all.
-        value = not str(importlib.import_module("hobgoblin.syrup.decoder").__file__).endswith((".py", ".pyc"))
+        value = importlib.import_module("hobgoblin.values").COMPILED
     else:
         raise AttributeError(f"module 'hobgoblin' has no attribute {name!r}")
     globals()[name] = value

@@ -54,7 +54,7 @@ cdef class DescAnswer:
 
 cdef object _MOST
 cdef Py_ssize_t _LAST
-cdef bint _COMPILED
+cdef bint COMPILED
 cpdef bint is_position(object value) except -1
 
 

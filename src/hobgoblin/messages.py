@@ -20,7 +20,18 @@ from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
 from hobgoblin.syrup import KeyOrder, RecordForm, encode
-from hobgoblin.values import NULL, ErrorValue, Keyword, MakerTable, Null, Record, RecordMaker, Symbol, Tagged
+from hobgoblin.values import (
+    COMPILED,
+    NULL,
+    ErrorValue,
+    Keyword,
+    MakerTable,
+    Null,
+    Record,
+    RecordMaker,
+    Symbol,
+    Tagged,
+)
 
 __all__ = [
     "CONSTRUCTORS",
@@ -54,8 +65,6 @@ MAX_POSITION: Final = 2**53 - 1
 _MOST: Final = MAX_POSITION
 _LAST: Final = MAX_POSITION
 """The same, to the compiled form a machine's word."""
-
-_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
 INVALID_CRYPTO_VERSION: Final = "invalid-crypto-version"
 """What a peer is told whose keys and signatures have another form than those of the session."""
@@ -358,7 +367,7 @@ class _ImportObjectMaker(_PositionMaker):
 
     def at(self, position: int) -> DescImportObject:
         self._check(position)
-        if not _COMPILED:
+        if not COMPILED:
             return DescImportObject(position)
         desc = DescImportObject.__new__(DescImportObject)
         desc.position = position  # type: ignore[misc]
@@ -371,7 +380,7 @@ class _ImportPromiseMaker(_PositionMaker):
 
     def at(self, position: int) -> DescImportPromise:
         self._check(position)
-        if not _COMPILED:
+        if not COMPILED:
             return DescImportPromise(position)
         desc = DescImportPromise.__new__(DescImportPromise)
         desc.position = position  # type: ignore[misc]
@@ -384,7 +393,7 @@ class _ExportMaker(_PositionMaker):
 
     def at(self, position: int) -> DescExport:
         self._check(position)
-        if not _COMPILED:
+        if not COMPILED:
             return DescExport(position)
         desc = DescExport.__new__(DescExport)
         desc.position = position  # type: ignore[misc]
@@ -397,7 +406,7 @@ class _AnswerMaker(_PositionMaker):
 
     def at(self, position: int) -> DescAnswer:
         self._check(position)
-        if not _COMPILED:
+        if not COMPILED:
             return DescAnswer(position)
         desc = DescAnswer.__new__(DescAnswer)
         desc.answer_pos = position  # type: ignore[misc]

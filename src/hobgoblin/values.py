@@ -30,6 +30,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
 __all__ = [
+    "COMPILED",
     "DEFAULT_LIMITS",
     "KIND_NAMES",
     "NULL",
@@ -49,6 +50,9 @@ __all__ = [
     "as_crossing",
     "one_line",
 ]
+
+COMPILED: Final = not __file__.endswith((".py", ".pyc"))
+"""Whether the way of a call runs as machine code. It does as a whole, or not at all."""
 
 
 @final

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hobgoblin.errors import NotATarget
 from hobgoblin.refs.contracts import Cause, Home, Site
-from hobgoblin.values import Keyword, Symbol, one_line
+from hobgoblin.values import COMPILED, Keyword, Symbol, one_line
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
     from hobgoblin.refs.reference import Ref
 
 
-_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
-
-CALLER: Final = 0 if _COMPILED else 1
+CALLER: Final = 0 if COMPILED else 1
 """How many frames lie between a function of these modules and its caller: compiled ones have none."""
 
 

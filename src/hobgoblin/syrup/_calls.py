@@ -11,8 +11,8 @@ from typing import Final
 
 from hobgoblin.syrup._names import COMMON_SYMBOLS, common_symbol
 from hobgoblin.syrup._reader import ValueReader
-from hobgoblin.syrup._tokens import CALL_OCTETS, COMPILED, NOTHING, Wrong
-from hobgoblin.values import RecordMaker, Symbol
+from hobgoblin.syrup._tokens import CALL_OCTETS, NOTHING, Wrong
+from hobgoblin.values import COMPILED, RecordMaker, Symbol
 
 __all__ = ["CallReader"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 from hobgoblin.syrup._forms import Key
-from hobgoblin.syrup._tokens import COMPILED, NAN, put_double
-from hobgoblin.values import Symbol
+from hobgoblin.syrup._tokens import NAN, put_double
+from hobgoblin.values import COMPILED, Symbol
 
 __all__ = ["Output"]
 

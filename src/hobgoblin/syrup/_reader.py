@@ -33,7 +33,6 @@ from hobgoblin.syrup._names import COMMON_SYMBOLS, NAMES, common_symbol
 from hobgoblin.syrup._tokens import (
     CALL_OCTETS,
     CALL_VALUES,
-    COMPILED,
     DELIVER,
     DELIVER_END,
     DELIVER_END_VALUES,
@@ -55,7 +54,7 @@ from hobgoblin.syrup._tokens import (
     number,
     text,
 )
-from hobgoblin.values import DEFAULT_LIMITS, Limits, Symbol, SyrupSet
+from hobgoblin.values import COMPILED, DEFAULT_LIMITS, Limits, Symbol, SyrupSet
 
 __all__ = ["NEED_MORE", "NeedMore", "ValueReader"]
 

@@ -8,12 +8,12 @@ from struct import Struct
 from typing import Final
 
 from hobgoblin.syrup._containers import LABEL
+from hobgoblin.values import COMPILED
 
 __all__ = [
     "CALL",
     "CALL_OCTETS",
     "CALL_VALUES",
-    "COMPILED",
     "DELIVER",
     "DELIVER_END",
     "DELIVER_END_VALUES",
@@ -43,8 +43,6 @@ __all__ = [
 DIGITS: Final = re.compile(rb"[0-9]+")
 DOUBLE: Final = Struct(">d")
 NAN: Final = b"\x7f\xf8\x00\x00\x00\x00\x00\x00"
-
-COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
 GLANCE_DIGITS: Final = 17 if COMPILED else 4
 """Numbers of so many digits are read one by one: as far as that is faster than to look for their end."""

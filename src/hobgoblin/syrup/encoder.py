@@ -28,8 +28,8 @@ from hobgoblin.syrup._forms import (
     symbol,
 )
 from hobgoblin.syrup._output import Output
-from hobgoblin.syrup._tokens import COMPILED, LONG, TOO_DEEP, TOO_MANY
-from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
+from hobgoblin.syrup._tokens import LONG, TOO_DEEP, TOO_MANY
+from hobgoblin.values import COMPILED, DEFAULT_LIMITS, Limits, Record, Symbol, SyrupSet
 
 __all__ = ["Allowance", "Writer", "atoms", "begun", "encode", "joined", "positions"]
 

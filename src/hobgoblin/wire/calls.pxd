@@ -3,7 +3,7 @@ cimport cython
 from hobgoblin.syrup._output cimport Output
 from hobgoblin.syrup.encoder cimport Allowance, Writer, begun
 
-cdef bint _COMPILED
+cdef bint COMPILED
 cdef object _PREFIXED, _WAY_DELIVER, _WAY_RESOLVER
 cdef bytes _TO_EXPORT, _TO_ANSWER, _ONLY_TO_EXPORT, _ONLY_TO_ANSWER
 

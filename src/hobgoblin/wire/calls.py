@@ -15,7 +15,7 @@ from hobgoblin.dialects import OneWay
 from hobgoblin.messages import DescAnswer, DescExport, DescImportObject, OpDeliver
 from hobgoblin.syrup import Encoders, Framing
 from hobgoblin.syrup.encoder import Allowance, atoms, begun
-from hobgoblin.values import DEFAULT_LIMITS, Limits, Record, Symbol
+from hobgoblin.values import COMPILED, DEFAULT_LIMITS, Limits, Record, Symbol
 from hobgoblin.wire.codec import Codec
 
 __all__ = [
@@ -27,8 +27,6 @@ __all__ = [
     "argument_limits",
     "octets_of",
 ]
-
-_COMPILED: Final = not __file__.endswith((".py", ".pyc"))
 
 _DELIVER_ONLY: Final = Symbol("op:deliver-only")
 _WAY_DELIVER: Final = OneWay.DELIVER
@@ -212,7 +210,7 @@ class SyrupCalls(CallWriter):
         answer: int,
         resolver: int,
     ) -> bytes | tuple[bytes, ...]:
-        written = None if _COMPILED else atoms(args, self._allowed)
+        written = None if COMPILED else atoms(args, self._allowed)
         if written is not None:
             head = _TO_ANSWER if to_answer else _TO_EXPORT
             message = b"%b%d+>[%b]%d+<18'desc:import-object%d+>>" % (head, to, written, answer, resolver)
@@ -233,7 +231,7 @@ class SyrupCalls(CallWriter):
         way: OneWay,
         resolver: int,
     ) -> bytes | tuple[bytes, ...]:
-        written = atoms(args, self._allowed) if way is _WAY_DELIVER and not _COMPILED else None
+        written = atoms(args, self._allowed) if way is _WAY_DELIVER and not COMPILED else None
         if written is not None:
             message = b"%b%d+>[%b]ff>" % (_TO_ANSWER if to_answer else _TO_EXPORT, to, written)
             return b"%d:%b" % (len(message), message) if framing is _PREFIXED else message
