@@ -233,10 +233,11 @@ def _in_a_stretch(host: LoopHost, home: Home) -> bool:
 
 def _waiter_for(host: LoopHost, promise: Promise[Any]) -> _Waiter | None:
     """Return what wakes the task that runs when ``promise`` settles; ``None`` if it has."""
-    if host.here() and promise._state >= FULFILLED:
+    here = host.here()
+    if here and promise._state >= FULFILLED:
         return None
     loop = host._loop
-    if not (host.here() and loop.is_running()):
+    if not (here and loop.is_running()):
         loop = asyncio.get_running_loop()  # a system call, up to Python 3.12
     waiter = _Waiter(loop)
     promise._listen(waiter)

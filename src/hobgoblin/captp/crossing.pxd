@@ -32,9 +32,7 @@ cdef class Crossing:
 
     @cython.locals(promise=Promise, remote=RemoteRef)
     cpdef bint is_theirs(self, Ref target) except *
-    @cython.locals(promise=Promise)
     cpdef Ref ours(self, object target)
-    @cython.locals(remote=RemoteRef)
     cpdef Ref theirs(self, object resolver)
     @cython.locals(promise=Promise, remote=RemoteRef, pos=Py_ssize_t)
     cpdef Py_ssize_t place(self, object target) except? -1
@@ -71,7 +69,6 @@ cdef class _NoValue(RecordMaker):
     cdef str _label
     cdef object _construct
     cdef RecordMaker _maker
-    cdef bint _usual
 
     @cython.locals(crossing=Crossing)
     cpdef object deliver(self, object to, tuple args, Py_ssize_t answer, object resolver)

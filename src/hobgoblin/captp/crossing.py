@@ -21,12 +21,10 @@ from hobgoblin.captp.tables import Exports, Tracked, Tracking
 from hobgoblin.crypto import PublicKey
 from hobgoblin.errors import ProtocolError, Refused
 from hobgoblin.messages import (
-    CONSTRUCTORS,
     MAX_POSITION,
     DescHandoffGive,
     DescHandoffReceive,
     DescSigEnvelope,
-    OpDeliver,
     is_position,
 )
 from hobgoblin.refs import FULFILLED, PENDING, ROUTE_IMPORT, ROUTE_SELECTED, Sink
@@ -226,21 +224,13 @@ class Crossing:
 
     def ours(self, target: object) -> Ref:
         """Require a target that the peer may send to: something of ours."""
-        if type(target) is Promise:
-            promise: Promise[Any] = target  # pyright: ignore[reportUnknownVariableType]
-            if promise._route_kind != ROUTE_IMPORT or promise._route is not self._sink:
-                return promise
-        elif isinstance(target, Ref) and not self.is_theirs(target):
+        if isinstance(target, Ref) and not self.is_theirs(target):
             return target
         raise ProtocolError("the target is neither desc:export nor desc:answer")
 
     def theirs(self, resolver: object) -> Ref:
         """Require somebody to be told: something of the peer's."""
-        if type(resolver) is RemoteRef:
-            remote = resolver
-            if remote._sink is self._sink:
-                return remote
-        elif isinstance(resolver, Ref) and self.is_theirs(resolver):
+        if isinstance(resolver, Ref) and self.is_theirs(resolver):
             return resolver
         raise ProtocolError("the resolver is neither desc:import-object nor desc:import-promise")
 
@@ -494,14 +484,13 @@ class _At(RecordMaker):
 class _NoValue(RecordMaker):
     """How a record is read that no value may hold, so that the session has to know of each."""
 
-    __slots__ = ("_construct", "_crossing", "_label", "_maker", "_usual")
+    __slots__ = ("_construct", "_crossing", "_label", "_maker")
 
     def __init__(self, crossing: Crossing, label: str, wire: Wire) -> None:
         self._crossing = crossing
         self._label = label
         construct = self._construct = wire.constructors[label]
         self._maker = construct if isinstance(construct, RecordMaker) else None
-        self._usual = construct is CONSTRUCTORS["op:deliver"]
 
     def __call__(self, fields: Fields) -> object:
         return self._construct(self._crossing._stray(self._label, fields))
@@ -515,15 +504,9 @@ class _NoValue(RecordMaker):
 
     def call(self, to_answer: bool, to: int, args: Fields, answer: int, resolver: int) -> object:
         crossing = self._crossing
-        if not self._usual or crossing.learning or crossing.shaped or crossing.certificates:
+        if self._maker is None or crossing.learning or crossing.shaped or crossing.certificates:
             return None
-        op = OpDeliver.__new__(OpDeliver)
-        op.to_desc = crossing._read_answer(to) if to_answer else crossing._read_export(to)
-        op.args = args
-        if answer < 0:
-            op.answer_pos = op.resolve_me_desc = False
-        else:
-            op.answer_pos = answer
-            op.resolve_me_desc = crossing._read_import(resolver, False)
+        target = crossing._read_answer(to) if to_answer else crossing._read_export(to)
+        told = False if answer < 0 else crossing._read_import(resolver, False)
         crossing.strays += 1
-        return op
+        return self._maker.deliver(target, args, answer, told)

@@ -321,14 +321,9 @@ class Session(Speaker):
                 Nothing has changed then.
             ValueError: the target did not come from this session.
         """
-        crossing = self._crossing
         if self.state is not OPEN:
             self._require_open()
-        if self._unsent >= self._room or (
-            answer is not None
-            and (self._awaited >= self._most_awaited or len(crossing.questions._by_pos) >= self._most_kept)
-        ):
-            self._require_room(asks=answer is not None)
+        self._require_room(asks=answer is not None)
         try:
             if answer is None:
                 self._say(target, args)
@@ -340,7 +335,7 @@ class Session(Speaker):
             raise
         self._next_question += 1
         self._awaited += 1
-        crossing.questions.add(question, answer)
+        self._crossing.questions.add(question, answer)
         answer._set_route(self._sink, ROUTE_ANSWER, question)
 
     def select(self, receiver: Ref, selector: str | int, untag: bool, answer: Promise[Any]) -> None:

@@ -228,10 +228,7 @@ class Speaker:
 
     def _put(self, message: bytes | tuple[bytes, ...]) -> None:
         """A message exists: count what it carries, and keep it until it is taken."""
-        exports = self._exports
-        exports._committed = exports._next
-        if exports._again:
-            exports.commit()
+        self._exports.commit()
         keep = self._keep  # to call an attribute of this would look it up as a method first
         if type(message) is tuple:
             self._cut += 1

@@ -36,7 +36,6 @@ cdef class Exports:
 
     @cython.locals(page=Page)
     cpdef Ref target(self, Py_ssize_t pos)
-    cpdef bint is_resolver(self, object pos) except -1
     @cython.locals(page=Page, pos=Py_ssize_t)
     cpdef Py_ssize_t describe(self, Ref target) except -1
     @cython.locals(pos=Py_ssize_t)

@@ -150,10 +150,6 @@ class Exports:
         page = self._pages.get(pos >> _PAGE_BITS)
         return None if page is None else page.targets[pos & _IN_PAGE]
 
-    def is_resolver(self, pos: int) -> bool:
-        """Tell whether there is a resolver at ``pos``."""
-        return pos in self._resolvers
-
     @property
     def next(self) -> int:
         """The position of the next entry. None is used twice."""

@@ -470,7 +470,7 @@ class Promise(Ref, Generic[T_co]):
         host = self._at._host
         if not host.here():
             host.post(self._listen_here, listener)
-        elif self._state == PENDING:
+        elif self._state == PENDING:  # as it nearly always is: a call less
             self._heard = True
             self._expect(listener)
         else:

@@ -397,14 +397,12 @@ class ValueReader(PlaceReader):
                         if positions is not None and left > 2:
                             found = positions.match(data, pos, end)
                             if found is not None and found.end() - pos > 2 * left:
-                                found = (
-                                    None  # it may hold too many values: then the one too many is to be told
-                                )
+                                # It may hold too many values: then the one too many is to be told.
+                                found = None
                         if found is not None and octet == 0x5B:
                             numerals = found["numbers"].split(b"+")
-                            left -= len(
-                                numerals
-                            )  # with the list itself, for behind the last plus there is nothing
+                            # With the list itself, for behind the last plus there is nothing.
+                            left -= len(numerals)
                             value = tuple(map(int, numerals[:-1]))
                             pos = found.end()
                         elif found is not None:

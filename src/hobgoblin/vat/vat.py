@@ -573,7 +573,7 @@ class Vat(LocalHome):
         if asynchronous:
             self._start(result, answer, message.describe(), target, message)
         elif answer is not None:
-            if answer._at is self:
+            if answer._at is self:  # as it is for a session's messages: a call less
                 answer._resolve_here(result)
             else:
                 self._settle(answer, result)
