@@ -387,8 +387,11 @@ class _Wire:
             if network.rng.random() < network.faults.coalesce:
                 item += self._all_octets()
             self.size -= len(item)
+        # Octets that reach an end that is gone already, nobody reads: they have not arrived.
+        arrives = isinstance(item, str) or not target.gone
         target.arrive(item)
-        network._arrived(Arrival(self._loop.time(), self._source.name, target.name, link.number, item))
+        if arrives:
+            network._arrived(Arrival(self._loop.time(), self._source.name, target.name, link.number, item))
         self._source.written()
         self.schedule()
 

@@ -29,7 +29,7 @@ from hobgoblin.crypto import Entropy
 from hobgoblin.peer import Peer
 from hobgoblin.testing.leaks import Leak, assert_no_leaks
 from hobgoblin.testing.loop import SimulatedLoop
-from hobgoblin.testing.network import RST, Arrival, Faults, SimulatedNetwork
+from hobgoblin.testing.network import Arrival, Faults, SimulatedNetwork
 from hobgoblin.testing.transcript import Entry, Transcript
 
 __all__ = ["Simulation"]
@@ -80,7 +80,6 @@ class Simulation:
         """If asked for: the messages that have arrived on each channel, by its number (`Arrival.channel`)."""
         self._keeps_transcripts = transcripts
         self._said: deque[tuple[Arrival, Entry]] = deque(maxlen=20)
-        self._cut: set[tuple[int, str]] = set()
         self._collector = Random(f"{seed}:collector")
         self._check = check
         self._failures: list[BaseException] = []
@@ -207,12 +206,8 @@ class Simulation:
                 self._failures.append(error)
 
     def _take_down(self, arrival: Arrival) -> None:
-        end = (arrival.channel, arrival.receiver)
-        if arrival.octets == RST:
-            self._cut.add(end)
-        # What comes after the cut, nobody reads. A peer that dials itself is turned away; there is nobody
-        # to tell from each other.
-        if isinstance(arrival.octets, str) or end in self._cut or arrival.sender == arrival.receiver:
+        # A peer that dials itself is turned away; there is nobody to tell from each other.
+        if isinstance(arrival.octets, str) or arrival.sender == arrival.receiver:
             return
         transcript = self.transcripts.get(arrival.channel)
         if transcript is None:
