@@ -28,9 +28,6 @@ HANDED_OUT: Final = 1_000
 
 SPARE_FILES: Final = 200
 
-ECHOED: Final = (82, 55)
-"""Octets of the two frames of a call ``add(20, 22)``, for the raw echo."""
-
 
 def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
     """Rows for each size there is: the cost of a message, and what the things weigh."""
@@ -68,6 +65,7 @@ async def sessions(settings: Settings, loop: str) -> Figures:
     figures: Figures = {}
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES
     async with server(loop) as (process, uri):
+        frame = (await ours.look(uri))["add"]["frame"]
         opened: list[ours.Session] = []
         warm = await ours.connect(uri)
         await cost_of(lambda: warm.add(20, 22), process, settings.seconds)
@@ -89,19 +87,20 @@ async def sessions(settings: Settings, loop: str) -> Figures:
             figures[f"cpu@{count}"], figures[f"rate@{count}"], figures[f"spread@{count}"] = cost, rate, spread
         for session in (warm, *opened):
             await session.close()
-    figures.update(await echoes([count for count in settings.sessions if count <= files], settings, loop))
+    counts = [count for count in settings.sessions if count <= files]
+    figures.update(await echoes(counts, frame, settings, loop))
     return figures
 
 
-async def echoes(counts: Sequence[int], settings: Settings, loop: str) -> Figures:
-    """Do the same with connections that carry frames with nothing inside."""
+async def echoes(counts: Sequence[int], frame: Sequence[int], settings: Settings, loop: str) -> Figures:
+    """Do the same with connections that carry frames of these sizes, with nothing inside."""
     figures: Figures = {}
     async with server(loop, "echo") as (process, path):
         opened: list[echo.Session] = []
         for count in counts:
             while len(opened) < count:
                 opened.append(await echo.connect(path))
-                opened[-1].use(ECHOED)
+                opened[-1].use(frame)
                 await opened[-1].add(20, 22)  # else the queue of the listening socket may be full
             turns = (session for session in cycle(opened) for _ in range(WINDOW))
             figures[f"floor@{count}"], _ = await cost_of(
