@@ -10,9 +10,16 @@ cdef extern from "pythread.h":
     cpdef size_t get_ident "PyThread_get_thread_ident"()
 
 
+cdef extern from *:
+    ctypedef class weakref.ReferenceType [object PyWeakReference]:
+        pass
+
+
+cdef set SHAPED_TAGS
 cdef object Shaped, _NOTHING, _running_home, _current_task
 cdef bint _EAGER
 cdef int BROKEN, FULFILLED
+cdef Py_ssize_t _MANY
 
 
 cdef class LoopHost(VatHost):
@@ -28,6 +35,20 @@ cdef class LoopHost(VatHost):
     @cython.locals(done=Py_ssize_t, woken=list)
     cpdef run_woken(self)
     cpdef object wait(self, object promise)
+
+
+cdef class _Sleeper(ReferenceType):
+    cdef public object context, loop
+
+    cpdef settled(self, Promise promise)
+
+
+@cython.locals(sleeper=_Sleeper)
+cdef _Sleeper _asleep(object future, object loop)
+cdef object _future_for(LoopHost host, Promise promise)
+@cython.locals(listeners=list)
+cdef _forget_gone(Promise promise)
+cdef _fail(object future, object error)
 
 
 cdef class _Waiter:

@@ -13,17 +13,18 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from threading import get_ident
 from time import perf_counter
-from typing import Any, Final, NoReturn, cast, final
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from typing import Any, Final, NoReturn, TypeAlias, cast, final
+from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary
 
 from hobgoblin.errors import VatStopped
 from hobgoblin.forking import FORKED, keep, let_go, tell_at_fork
 from hobgoblin.refs import BROKEN, FULFILLED, PENDING, Home, current_home
+from hobgoblin.refs.contracts import is_gone
 from hobgoblin.refs.promise import Promise
-from hobgoblin.values import Shaped
+from hobgoblin.values import SHAPED_TAGS, Shaped
 from hobgoblin.vat.contracts import VatHost
 from hobgoblin.vat.shapes import revived_result
 from hobgoblin.vat.vat import Vat
@@ -38,6 +39,10 @@ _current_task: Final = asyncio.current_task
 _EAGER: Final = sys.version_info >= (3, 12)
 
 _NOTHING: Final = object()
+
+_Future: TypeAlias = asyncio.Future[Any]
+
+_MANY: Final = 16
 
 
 @final
@@ -174,7 +179,24 @@ class LoopHost(VatHost):
                 logger.exception("%r was not left in order by the fork", vat)
 
     def wait(self, promise: Promise[Any]) -> Generator[Any, None, Any]:
-        return _waiting(self, promise)
+        future = _future_for(self, promise)
+        return _waiting(self, promise) if future is None else future.__await__()
+
+
+def _future_for(host: LoopHost, promise: Promise[Any]) -> asyncio.Future[Any] | None:
+    """Return what becomes what ``promise`` does, if that is pending, and at home where the caller waits.
+
+    So it nearly always is; and no generator is needed. But in a method of an actor it is: a turn ends there.
+    """
+    if promise._state >= FULFILLED or not host.here() or _running_home() is not None:
+        return None
+    loop = host._loop
+    if not loop.is_running():
+        return None
+    future: asyncio.Future[Any] = loop.create_future()
+    _forget_gone(promise)
+    promise._listen(_asleep(future, loop))
+    return future
 
 
 def _waiting(host: LoopHost, promise: Promise[Any]) -> Generator[Any, None, Any]:
@@ -309,6 +331,70 @@ async def _stopping(vats: WeakKeyDictionary[Vat, None]) -> AsyncGenerator[None]:
     finally:
         for vat in tuple(vats):
             vat.stop()
+
+
+@final
+class _Sleeper(ReferenceType[_Future]):
+    """Tells a future how a promise of its own thread has settled.
+
+    A weak reference: only those who wait hold the future. So when they have left, however they did, this is dead.
+    """
+
+    __slots__ = ("context", "loop")
+
+    loop: asyncio.AbstractEventLoop
+    context: Context | None
+
+    def settled(self, promise: Promise[Any]) -> None:
+        future = self()
+        if future is None:
+            return
+        try:
+            if promise._state == BROKEN:
+                _fail(future, promise._value.with_traceback(promise._trace))
+            elif type(promise._value) is Shaped:
+                # The program's own code will run.
+                self.loop.call_soon(_revive, future, promise, context=self.context or Context())
+            else:
+                future.set_result(promise._value)
+        except (asyncio.InvalidStateError, RuntimeError):
+            return  # cancelled, or the loop is closed: nobody waits any more
+
+
+def _forget_gone(promise: Promise[Any]) -> None:
+    """Drop the listeners of those who have left, each time that they have doubled in number."""
+    listeners = promise._listeners
+    if listeners is not None and len(listeners) >= _MANY and not len(listeners) & (len(listeners) - 1):
+        promise._listeners = [each for each in listeners if not is_gone(each)]
+
+
+def _asleep(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> _Sleeper:
+    sleeper = _Sleeper.__new__(_Sleeper, future)
+    sleeper.loop = loop
+    # Values with a tag become instances as if whoever waits had asked for it.
+    sleeper.context = copy_context() if SHAPED_TAGS else None
+    return sleeper
+
+
+def _revive(future: asyncio.Future[Any], promise: Promise[Any]) -> None:
+    if future.done():
+        return
+    try:
+        value = revived_result(promise._value)
+    except BaseException as error:
+        _fail(future, error)
+    else:
+        future.set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if isinstance(error, StopIteration):
+        # No coroutine can raise it, and no future takes it.
+        error, stopped = RuntimeError("the promise broke with StopIteration"), error
+        error.__cause__ = stopped
+    future.set_exception(error)
+    with suppress(AttributeError):
+        future._log_traceback = False  # type: ignore[misc] # what nobody has looked at, the promise reports
 
 
 @final

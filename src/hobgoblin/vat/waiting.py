@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast, final
 
 from hobgoblin.refs import FULFILLED, ROUTE_SELECTED, Follower, Host, Message, Promise, Selection, place_of
+from hobgoblin.refs.contracts import is_gone
 from hobgoblin.values import Symbol
 from hobgoblin.vat.vat import Vat
 
@@ -87,7 +88,7 @@ def pending(*, older_than: float = 0.0) -> list[PendingPromise]:
 def _entry(promise: Promise[Any], message: Message | None, now: float) -> PendingPromise | None:
     site = promise._site
     home = promise._at
-    listeners = tuple(promise._listeners or ())
+    listeners = [each for each in tuple(promise._listeners or ()) if not is_gone(each)]
     route = promise._route
     if promise._state >= FULFILLED or site is None or not isinstance(home, Vat):
         return None
