@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,17 @@ from hobgoblin.messages import (
     is_position,
 )
 from hobgoblin.syrup import Decoder, decode, encode
-from hobgoblin.values import NULL, ErrorValue, Keyword, MakerTable, Record, Symbol, Tagged
+from hobgoblin.values import (
+    DEFAULT_LIMITS,
+    NULL,
+    ErrorValue,
+    Keyword,
+    Limits,
+    MakerTable,
+    Record,
+    Symbol,
+    Tagged,
+)
 
 VECTORS = {
     name: bytes.fromhex(octets)
@@ -371,3 +382,36 @@ def test_messages_are_read_within_messages_and_after_broken_ones():
                 read(broken)
         assert decode(octets, constructors={"op:deliver": nested(6)}) == 0
         assert read(octets) == BOTH_WAYS["op:deliver fetch"]
+
+
+@pytest.mark.parametrize("made", [DescExport, DescImportObject, DescImportPromise, DescAnswer])
+@pytest.mark.parametrize("position", [0, 7, 2**53 - 1, 2**53, 2**70, -1, True, "7", None])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        DEFAULT_LIMITS,
+        Limits(elements=3),
+        Limits(depth=2),
+        Limits(integer_digits=3),
+        Limits(message_bytes=30),
+    ],
+)
+def test_descriptors_are_written_as_the_records_that_they_are(
+    made: Any, position: Any, limits: Limits
+) -> None:
+    labels = {
+        DescExport: "desc:export",
+        DescImportObject: "desc:import-object",
+        DescImportPromise: "desc:import-promise",
+        DescAnswer: "desc:answer",
+    }
+
+    def written(value: object) -> object:
+        try:
+            return encode(value, encoders=ENCODERS, limits=limits)
+        except SyrupError as error:
+            return error.problem, error.path
+
+    record = Record(Symbol(labels[made]), (position,))
+    assert written((made(position),)) == written((record,))
+    assert written((1, made(position), 2, (3,))) == written((1, record, 2, (3,)))

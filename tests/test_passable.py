@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -372,6 +373,32 @@ def test_what_a_class_refuses_breaks_the_call_and_nothing_else() -> None:
             await garage.tagged(Spot(1))  # type: ignore[arg-type]
         assert await garage.tagged(Tagged("other", 1)) == "other"
         assert await garage.park(Spot(1, "goes on")) == "goes on"
+
+    here_and_there(check)
+
+
+def test_an_instance_is_made_where_it_is_waited_for() -> None:
+    unit: ContextVar[str] = ContextVar("unit", default="none")
+
+    @hob.passable("length")
+    @dataclass(frozen=True)
+    class Length:
+        value: int
+        unit: str = field(init=False, default="")
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "unit", unit.get())
+
+    async def measure(garage: Garage, own: str) -> str:
+        unit.set(own)
+        await garage.echo(0)
+        length: Length = await garage.echo(Tagged("length", {"value": 1}))
+        return length.unit
+
+    async def check(garage: Garage) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(measure(garage, own)) for own in ("m", "ft")]
+        assert [task.result() for task in tasks] == ["m", "ft"]
 
     here_and_there(check)
 

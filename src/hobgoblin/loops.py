@@ -337,7 +337,7 @@ async def _stopping(vats: WeakKeyDictionary[Vat, None]) -> AsyncGenerator[None]:
 class _Sleeper(ReferenceType[_Future]):
     """Tells a future how a promise of its own thread has settled.
 
-    A weak reference: only those who wait hold the future. So when they have left, however they did, this is dead.
+    A weak reference: only those who wait hold the future. When they have left, however they did, it is dead.
     """
 
     __slots__ = ("context", "loop")
@@ -394,7 +394,7 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
         error.__cause__ = stopped
     future.set_exception(error)
     with suppress(AttributeError):
-        future._log_traceback = False  # type: ignore[misc] # what nobody has looked at, the promise reports
+        future._log_traceback = False  # a failure that nobody looks at is for the promise to report
 
 
 @final

@@ -1,5 +1,6 @@
 cimport cython
 
+from hobgoblin.syrup._forms cimport RecordForm
 from hobgoblin.values cimport MakerTable, RecordMaker
 
 
@@ -87,3 +88,13 @@ cdef class _ExportMaker(_PositionMaker):
 cdef class _AnswerMaker(_PositionMaker):
     @cython.locals(desc=DescAnswer)
     cpdef object at(self, Py_ssize_t position)
+
+
+cdef class _DeliverForm(RecordForm):
+    @cython.locals(op=OpDeliver)
+    cpdef tuple fields(self, object value)
+
+
+cdef class _PositionForm(RecordForm):
+    @cython.locals(answer=DescAnswer, export=DescExport, imported=DescImportObject, number=Py_ssize_t)
+    cpdef Py_ssize_t position(self, object value) except? -1

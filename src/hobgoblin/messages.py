@@ -19,7 +19,8 @@ from typing import Any, Final, Literal, cast, final
 from hobgoblin.crypto import BYTE_ARRAYS, S_EXPRESSIONS, CryptoForm, PublicKey
 from hobgoblin.errors import LocatorError, ProtocolError
 from hobgoblin.locators import PeerLocator, SturdyRef
-from hobgoblin.syrup import KeyOrder, RecordForm, encode
+from hobgoblin.syrup import KeyOrder, encode
+from hobgoblin.syrup._forms import RecordForm
 from hobgoblin.values import (
     COMPILED,
     NULL,
@@ -624,8 +625,45 @@ def _encode_signed(value: object) -> bytes:
     return encode(value, encoders=ENCODERS, key_order=KeyOrder.KEEP)
 
 
+@final
+class _DeliverForm(RecordForm):
+    """How op:deliver is written."""
+
+    __slots__ = ()
+
+    def fields(self, value: object) -> Fields:
+        op = cast("OpDeliver", value)
+        return (op.to_desc, op.args, op.answer_pos, op.resolve_me_desc)
+
+
+@final
+class _PositionForm(RecordForm):
+    """How a descriptor that holds a position is written."""
+
+    __slots__ = ()
+
+    def position(self, value: object) -> int:
+        found: object = None
+        if type(value) is DescExport:
+            export = value
+            found = export.position
+        elif type(value) is DescImportObject:
+            imported = value
+            found = imported.position
+        elif type(value) is DescAnswer:
+            answer = value
+            found = answer.answer_pos
+        if type(found) is not int:
+            return -1
+        try:
+            number: int = found
+        except OverflowError:
+            return -1
+        return number if 0 <= number <= _LAST else -1
+
+
 ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
-    OpDeliver: RecordForm("op:deliver", "to_desc", "args", "answer_pos", "resolve_me_desc"),
+    OpDeliver: _DeliverForm("op:deliver", "to_desc", "args", "answer_pos", "resolve_me_desc"),
     OpListen: RecordForm("op:listen", "to_desc", "resolve_me_desc", "wants_partial"),
     OpGet: RecordForm("op:get", "receiver_desc", "field_name", "new_answer_pos"),
     OpIndex: RecordForm("op:index", "receiver_desc", "index", "new_answer_pos"),
@@ -633,10 +671,10 @@ ENCODERS: Final[Mapping[type, Callable[[Any], bytes | Record]]] = {
     OpGcExports: RecordForm("op:gc-exports", "export_positions", "wire_deltas"),
     OpGcAnswers: RecordForm("op:gc-answers", "answer_positions"),
     OpAbort: RecordForm("op:abort", "reason"),
-    DescImportObject: RecordForm("desc:import-object", "position"),
+    DescImportObject: _PositionForm("desc:import-object", "position"),
     DescImportPromise: RecordForm("desc:import-promise", "position"),
-    DescExport: RecordForm("desc:export", "position"),
-    DescAnswer: RecordForm("desc:answer", "answer_pos"),
+    DescExport: _PositionForm("desc:export", "position"),
+    DescAnswer: _PositionForm("desc:answer", "answer_pos"),
     **signed_encoders(S_EXPRESSIONS, _encode_signed),
     PeerLocator: lambda locator: locator.to_record(),
     SturdyRef: lambda sturdyref: sturdyref.to_record(),

@@ -1,6 +1,7 @@
 """Promises in use: order, contagion, handlers, and failures that nobody listens to."""
 
 import asyncio
+import gc
 import logging
 import sys
 import traceback
@@ -749,6 +750,34 @@ class TestAwaiting:
             assert await promise == 1
 
         run(main)
+
+    def test_a_reason_that_no_coroutine_can_raise(self, run: Any) -> None:
+        async def main(vat: Vat) -> None:
+            promise, resolver = await vat.run(new_promise)
+            waiting = [asyncio.ensure_future(promise) for _ in range(2)]
+            await asyncio.sleep(0)
+            await resolver.break_(StopIteration("over"))
+            for each in (*waiting, promise):
+                with pytest.raises(RuntimeError, match="StopIteration") as caught:
+                    await each
+                assert isinstance(caught.value.__cause__, StopIteration)
+
+        run(main)
+
+    def test_a_failure_that_comes_as_the_task_is_cancelled_is_not_logged_by_the_loop(
+        self, run: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def main(vat: Vat) -> None:
+            promise, resolver = await vat.run(new_promise)
+            task = asyncio.ensure_future(promise)
+            await asyncio.sleep(0)
+            await vat.run(lambda: [near(resolver.break_)(ValueError("no")), task.cancel()][:0])
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        run(main)
+        gc.collect()
+        assert not caplog.records
 
     def test_gather_wait_for_shield_and_as_completed(self, run: Any) -> None:
         async def main(vat: Vat) -> None:

@@ -14,6 +14,7 @@ cdef class RecordForm:
     cdef str _single
 
     cpdef tuple fields(self, object value)
+    cpdef Py_ssize_t position(self, object value) except? -1
 
 
 cdef class Key:

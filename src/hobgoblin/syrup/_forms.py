@@ -70,9 +70,11 @@ class NoForm(Exception):
         self.steps: list[str] = []
 
 
-@final
 class RecordForm:
-    """An entry of `Encoders`: a record of attributes of an instance, in this order."""
+    """An entry of `Encoders`: a record of attributes of an instance, in this order.
+
+    Subclasses may read the attributes of a class of theirs in a shorter way.
+    """
 
     __slots__ = ("_attributes", "_single", "head", "label")
 
@@ -91,6 +93,10 @@ class RecordForm:
             return (getattr(value, self._single),)
         found: tuple[object, ...] = self._attributes(value)
         return found
+
+    def position(self, value: object) -> int:
+        """Return the position that is the one field of the record; -1 if that is not known to be one."""
+        return -1
 
 
 @final

@@ -22,6 +22,7 @@ cdef class Output:
 
     @cython.locals(size=Py_ssize_t)
     cdef put(self, bytes part)
+    cdef put_position(self, bytes before, Py_ssize_t number)
     cdef put_beside(self, bytes part)
     @cython.locals(start=Py_ssize_t, part=bytes)
     cdef put_around(self, bytes before, Py_ssize_t number, bytes behind)

@@ -58,6 +58,18 @@ class Output:
                 self.mark()
             self._copy(part, size)
 
+    def put_position(self, before: bytes, number: int) -> None:
+        """Write a record: what is before its one field, which is a position; this; and what closes it."""
+        if not COMPILED:
+            self.parts.append(b"%b%d+>" % (before, number))
+            return
+        self.put(before)
+        if self._at + _MOST > _ROOM:
+            self.mark()
+        self._position(number)
+        self._room[self._at] = 0x3E
+        self._at += 1
+
     def put_beside(self, part: bytes) -> None:
         """Write a few octets that are no part of the value."""
         self.around += len(part)

@@ -36,7 +36,10 @@ cdef class Writer:
     cdef list _halted
 
     cpdef write(self, object value)
+    @cython.locals(written=bint)
     cdef bint _outermost(self, object value) except -1
+    @cython.locals(out=Output, left=Py_ssize_t, index=Py_ssize_t)
+    cdef bint _simple_first(self, tuple values) except -1
     @cython.locals(encoded=bytes)
     cdef bytes take(self)
     @cython.locals(out=Output, encoded=bytes, pieces=list, size=Py_ssize_t)
@@ -49,7 +52,7 @@ cdef class Writer:
     cdef bint _items(
         self, object values, Py_ssize_t index, object container, bytes closing, Py_ssize_t depth
     ) except -1
-    @cython.locals(out=Output, closing=bytes, table=dict, kind=type, form=RecordForm)
+    @cython.locals(out=Output, closing=bytes, table=dict, kind=type, form=RecordForm, position=Py_ssize_t)
     cdef object _inner(self, object item, Py_ssize_t depth)
     cdef _count(self, Py_ssize_t size)
     cdef _count_label(self)

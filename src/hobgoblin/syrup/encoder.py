@@ -177,17 +177,34 @@ class Writer:
 
     def _outermost(self, value: object) -> bool:
         """Write the value itself, as `_items` would; but a container without a tuple around it."""
-        kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
-        if kind in _ATOMS or not self._left:
-            return self._items((value,), 0, None, b"", 0)
-        self._left -= 1
-        inner = self._inner(value, 0)
-        if type(inner) is bytes:
-            self._count(len(inner))
-            self.out.put(inner)
-        elif not inner:
+        if COMPILED and type(value) is tuple and self._left and self._ceiling:
+            written = self._simple_first(value)
+        else:
+            kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
+            if kind in _ATOMS or not self._left:
+                return self._items((value,), 0, None, b"", 0)
+            self._left -= 1
+            inner = self._inner(value, 0)
+            written = inner is not False
+            if type(inner) is bytes:
+                self._count(len(inner))
+                self.out.put(inner)
+        if not written:
             self._halted.append(((value,), 1, None, b""))
-            return False
+        return written
+
+    def _simple_first(self, values: tuple[object, ...]) -> bool:
+        """Write a list: in one go as far as its values are short and simple; the rest of it as `_items`."""
+        out = self.out
+        out.put(b"[")
+        left = self._left - 1
+        for index, value in enumerate(values):
+            if not left or not out.atom(value):
+                self._left = left
+                return self._items(values, index, values, b"]", 1)
+            left -= 1
+        self._left = left
+        out.put(b"]")
         return True
 
     def take(self) -> bytes:
@@ -334,7 +351,7 @@ class Writer:
         ):
             table = self._table
             encoder = self._encoders.get(kind) if table is None else table.get(kind)
-            if type(encoder) is RecordForm:
+            if isinstance(encoder, RecordForm):
                 form = encoder
             else:
                 inner = substitute(item, encoder, self._allowed.digits)
@@ -347,6 +364,12 @@ class Writer:
         container: Any = inner
         closing = b"]"
         if form is not None:
+            if self._left > 1 and out.words:
+                position = form.position(item)
+                if position >= 0:
+                    self._left -= 2
+                    out.put_position(form.head, position)
+                    return True
             self._count_label()
             out.put(form.head)
             values = form.fields(item)
