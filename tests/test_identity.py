@@ -534,7 +534,7 @@ class TestEveryInterleaving:
             drawn += 1
             return sha256(f"{drawn}".encode()).digest()[:count]
 
-        monkeypatch.setattr("hobgoblin.connection.RELEASE_SECONDS", 3600.0)
+        monkeypatch.setattr("hobgoblin.outflow.RELEASE_SECONDS", 3600.0)
         survivors = set[bool]()
 
         async def one_path(schedule: Schedule) -> bool:

@@ -29,8 +29,8 @@ LAYERS: Mapping[float, tuple[str, ...]] = {
     5.0: ("sturdyrefs", "loops", "failures", "actors", "workers"),
     5.1: ("background",),
     6.0: ("netlayers",),
-    6.02: ("passages",),
-    6.05: ("inflow", "reports", "taps", "publishing"),
+    6.02: ("passages", "taps"),
+    6.05: ("inflow", "outflow", "reports", "publishing"),
     6.1: ("connection",),
     6.15: (
         "sessions",

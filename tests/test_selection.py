@@ -86,7 +86,7 @@ class Garage(Actor):
 def listen_in(connection: Connection) -> testing.Transcript:
     """Return what crosses from now on, as a transcript of this side, ``here``."""
     transcript = testing.Transcript()
-    connection._tap = transcript
+    connection._tap = connection._outflow._tap = transcript
     return transcript
 
 

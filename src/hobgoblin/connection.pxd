@@ -2,6 +2,7 @@ cimport cython
 
 from hobgoblin.captp.events cimport Answered, Broke, Delivered, Introduced, Listened, Opened, Selected, Severed
 from hobgoblin.inflow cimport Inflow
+from hobgoblin.outflow cimport Outflow
 from hobgoblin.passages cimport Origin, local_target
 from hobgoblin.refs.message cimport Message, message_to
 from hobgoblin.refs.promise cimport Promise, promise_of
@@ -13,18 +14,18 @@ from hobgoblin.vat.vat cimport Vat
 
 
 cdef int FULFILLED, BROKEN
-cdef Py_ssize_t BURST
 
 
 cdef class Connection(Origin):
     cdef object __weakref__
     cdef public Inflow _inflow
+    cdef public Outflow _outflow
     cdef public object _loop, _on_opened, _on_severed, _introducer, _tap, _next, _channel
-    cdef public object _low_water, _deadline, _release_timer, _failures, keys, dialled
-    cdef public list _deposits, _waiters
+    cdef public object _deadline, _failures, keys, dialled
+    cdef public list _deposits
     cdef public dict _watchers
-    cdef public bint _delivering, _flush_due, _releases_ride, _prompt, _paused, _carrying_out, _full
-    cdef public Py_ssize_t _handoffs, _seen
+    cdef public bint _delivering, _carrying_out
+    cdef public Py_ssize_t _handoffs
     cdef double _now
     cdef public Promise remote_bootstrap, ended
 
@@ -37,12 +38,10 @@ cdef class Connection(Origin):
     cpdef _write_to_resolver(self, Ref resolver, object verb, object value, object who=*)
     cpdef _carry_out(self)
     cpdef _portion_received(self)
-    cpdef _flush(self, bint releases=*)
     @cython.locals(answered=Answered, promise=Promise)
     cpdef _event(self, object event)
     @cython.locals(answer=Promise, message=Message, found=LocalRef, vat=Vat)
     cpdef _delivered(self, Delivered event)
     cpdef report(self, Ref resolver, Promise promise)
     cpdef tell(self, Ref resolver, object verb, object value, object who=*)
-    cpdef _flush_soon(self)
     cpdef _sent_unasked(self)

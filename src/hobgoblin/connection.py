@@ -6,7 +6,7 @@ The way of a message, from a call here to a method there, and of its answer back
       Vat.send ─▶ turn commits            Message, answer promise (vat)
         RemoteRef._accept ─▶ accept       this module
           Session.deliver                 references become descriptors (captp)
-            _flush ─▶ Channel.write       octets (netlayers)
+            Outflow ─▶ Channel.write      octets (netlayers)
                               │
             Channel ─▶ data_received      the other side
           Session.receive_data            descriptors become references
@@ -14,8 +14,9 @@ The way of a message, from a call here to a method there, and of its answer back
       Vat queue ─▶ invoke                 a turn of the target's vat
     the method returns ─▶ Report.settled ─▶ tell ─▶ … ─▶ Answered ─▶ the promise resolves
 
-What the session writes goes to the channel once per tick of the loop. What the channel does not take
-stays in the session, where it is counted; what it brings is handled in portions (`Inflow`).
+What the channel brings is handled in portions (`Inflow`), and what the session writes leaves together, as
+far as the channel takes it (`Outflow`). Here is what is between them: events become messages and answers,
+and what references are told becomes messages of the session.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from hobgoblin.locators import PeerLocator
 from hobgoblin.loops import host_of
 from hobgoblin.messages import DescSigEnvelope
 from hobgoblin.netlayers import Channel
+from hobgoblin.outflow import Outflow
 from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare, local_target
 from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
 from hobgoblin.refs.message import Message, message_to
@@ -65,18 +67,6 @@ from hobgoblin.vat.vat import Vat
 from hobgoblin.wire import TODAY, Wire
 
 __all__ = ["Connection", "Introducer"]
-
-RELEASE_SECONDS: Final = 0.01
-"""How long releases wait for others to join them, and then, as long, for a message to leave with."""
-
-WRITE_OCTETS: Final = 256 * 1024
-"""What a channel gets at a time: no more than this and one message waits in it beyond its own mark."""
-
-BURST: Final = 32
-"""After so many messages within a tick these leave, so that the other side works while this one writes."""
-
-ROOM_SHARE: Final = 16
-"""There is room again when no more than one in so many of the outbound octets is in use: 4 MB."""
 
 DEPOSIT_GIFT: Final = Symbol("deposit-gift")
 WITHDRAW_GIFT: Final = Symbol("withdraw-gift")
@@ -151,18 +141,10 @@ class Connection(Origin):
         self._next: deque[Message] | None = None
         self._handoffs = 0
         self._channel: Channel | None = None
-        # How many messages had come in with the last portion, and whether that was a single one.
-        self._seen = 0
-        self._prompt = False
-        # The channel has asked us to wait. Who waits for it, too, and below which mark they go on.
-        self._paused = False
-        self._low_water = limits.outbound_bytes // ROOM_SHARE
-        self._waiters: list[Promise[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
-        self._release_timer: asyncio.TimerHandle | None = None
         self._failures = Failures(lambda: self.session, settings_of)
         self._now = 0.0  # when the events came in that are being carried out
-        self._carrying_out = self._flush_due = self._full = self._releases_ride = False
+        self._carrying_out = False
         self._watchers: dict[Watcher, None] = {}
         self.keys = KeyPair.from_seed(entropy(32))
         self.dialled = dialled
@@ -195,6 +177,7 @@ class Connection(Origin):
             ended=self._input_ended,
             lost=self._channel_lost,
         )
+        self._outflow = Outflow(self.session, self._host, most=limits.outbound_bytes, tap=tap)
         self.remote_bootstrap: Promise[Any] = Promise(vat)
         self.remote_bootstrap._excuse()
         self.ended: Promise[None] = Promise(vat)
@@ -238,7 +221,7 @@ class Connection(Origin):
         timer = self.session.timer()
         if timer is not None:
             self._deadline = self._loop.call_at(timer, self._expired)
-        self._flush()
+        self._outflow.opened(channel)
 
     def data_received(self, data: bytes) -> None:
         if self._tap is not None:
@@ -252,26 +235,22 @@ class Connection(Origin):
         self._inflow.channel_lost()
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self._outflow.pause()
 
     def resume_writing(self) -> None:
-        self._paused = False
-        self._flush(releases=True)
+        self._outflow.resume()
 
     # What comes in, portion by portion
 
     def _portion_received(self) -> None:
         # What is written meanwhile leaves below: no extra tick of the loop for it, nor for the turns.
-        self._flush_due = True
+        self._outflow.collect()
         expected = self._vat.expect()
         try:
             self._carry_out()
         finally:
             self._vat.drain_now(expected)
-        self._flush()
-        received = self.session._received - self.session._releases
-        self._prompt = received == self._seen + 1
-        self._seen = received
+        self._outflow.portion_handled()
 
     def _input_ended(self) -> None:
         self.session.receive_eof()
@@ -334,10 +313,8 @@ class Connection(Origin):
     def _room_here(self, done: Promise[None]) -> None:
         if self.session.state is SEVERED:
             done._break(self._severance())
-        elif self.session.unsent <= self._low_water:
-            done._resolve(None)
         else:
-            self._waiters.append(done)
+            self._outflow.room(done)
 
     def watch(self, watcher: Watcher) -> None:
         if self._host.here():
@@ -387,17 +364,16 @@ class Connection(Origin):
                     raise
                 if self._deposits:
                     self._make_deposits()
-                self._flush_soon()
+                self._outflow.written()
             else:
                 self.session.select(message.target, message.selector, message.untag, message.answer)
-                self._flush_soon()
+                self._outflow.written()
         except SessionSevered:
             message.fail(self._severance())
         except SessionFull as error:
-            if message.answer is not None or not self._full:
-                message.fail(bare(error) if type(passage) is Passage else error)
             # Of those that nobody asked about the first is reported, not each of a flood.
-            self._full = True
+            if self._outflow.refused() or message.answer is not None:
+                message.fail(bare(error) if type(passage) is Passage else error)
         except NotPassable as error:
             # Within a process exceptions pass as they are; on the wire they are what a peer may know.
             args = tuple([self._failures.without_exceptions(arg) for arg in message.args])
@@ -434,7 +410,7 @@ class Connection(Origin):
             self._writing_for = None
         if self._deposits:
             self._make_deposits()
-        self._flush_soon()
+        self._outflow.written()
 
     def _write_to_resolver(self, resolver: Ref, verb: object, value: object, who: Hashable = None) -> None:
         self._writing_for = who
@@ -464,7 +440,7 @@ class Connection(Origin):
     def _catch_up(self) -> None:
         """Do all that the session has come to want: carry out its events, write its messages."""
         self._carry_out()
-        self._flush()
+        self._outflow.flush()
 
     def _carry_out(self) -> None:
         # Whoever is told of an event may close this: the end then comes after what came in before it.
@@ -553,10 +529,9 @@ class Connection(Origin):
         self._on_opened(self)
 
     def _severed(self, orphans: tuple[Promise[Any], ...]) -> None:
-        for timer in (self._release_timer, self._deadline):
-            if timer is not None:
-                timer.cancel()
-        self._release_timer = self._deadline = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         self._party.leave()
         self.remote_bootstrap._break_here(self._severance())
         for promise in orphans:
@@ -565,8 +540,7 @@ class Connection(Origin):
         watchers, self._watchers = self._watchers, {}
         for watcher in watchers:
             watcher.severed(self._severance())
-        waiters, self._waiters = self._waiters, []
-        for done in waiters:
+        for done in self._outflow.end():
             done._break(self._severance())
         self._on_severed(self)
 
@@ -640,61 +614,11 @@ class Connection(Origin):
     # Writing
 
     def _wake(self) -> None:
-        # From the garbage collector, in any thread and at any point: only schedule.
-        self._host.post(self._release_later)
-
-    def _release_later(self) -> None:
-        if self._release_timer is None and self.session.state is OPEN:
-            self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release)
-
-    def _release(self) -> None:
-        self._release_timer = None
-        if self._releases_ride:
-            self._flush(releases=True)
-        elif self.session._crossing.release_due:
-            self._releases_ride = True
-            self._release_later()
-
-    def _flush_soon(self) -> None:
-        prompt, self._prompt = self._prompt, False
-        if self._flush_due:
-            if len(self.session._out) >= BURST and not self._paused:
-                self._flush()
-                self._flush_due = True
-        elif prompt:
-            self._flush()  # after a single answer there is nothing to collect, as a rule
-        else:
-            self._loop.call_soon(self._flush)
-            self._flush_due = True
+        self._outflow.wake()
 
     def _sent_unasked(self) -> None:
         """What the peer gets whether it reads or not has been written: that may have ended the session."""
         if self.session.state is SEVERED:
             self._loop.call_soon(self._catch_up)
         else:
-            self._flush_soon()
-
-    def _flush(self, releases: bool = False) -> None:
-        self._flush_due = False
-        if (channel := self._channel) is None:
-            return
-        session = self.session
-        severed = session.state is SEVERED
-        waits = releases or session._unsent > 0
-        if waits and self._releases_ride:
-            self._releases_ride, releases = False, True
-        while waits and (severed or not self._paused):
-            if not (messages := session.data_to_send(releases=releases, most=WRITE_OCTETS)):
-                break
-            if self._tap is not None:
-                for message in messages:
-                    show(self._tap.sent, message)
-            channel.write(messages)
-            waits = session._unsent > 0
-        if self._waiters and self.session.unsent <= self._low_water:
-            waiters, self._waiters = self._waiters, []
-            for done in waiters:
-                done._resolve(None)
-        self._full = self._full and self.session.unsent > self._low_water
-        if severed:
-            channel.close()
+            self._outflow.written()

@@ -79,8 +79,8 @@ class Origin:
         return self._deposited.take(receiver._writing_for or receiver.who, self._host.clock())
 
     def settled(self, resolver: Ref | None, promise: Promise[Any]) -> None:
-        """A promise has settled, in any thread: `report` it."""
-        if promise._at is self._vat or self._host.here():
+        """A promise that is not at home in our vat has settled, in any thread: `report` it."""
+        if self._host.here():
             self.report(resolver, promise)
         else:
             self._host.post(self.report, resolver, promise)

@@ -429,7 +429,7 @@ def what_is_passed_on_is_not_counted(plant: Plant) -> None:
     def pass_on(self: Any, message: Any, passage: Any) -> None:
         if type(message) is Selection:
             self.session.select(message.target, message.selector, message.untag, message.answer)
-            self._flush_soon()
+            self._outflow.written()
         else:
             self._write(message.target, message.args, message.answer)
 
@@ -444,7 +444,7 @@ def parts_are_not_counted(plant: Plant) -> None:
     def pass_on(self: Any, message: Any, passage: Any) -> None:
         if type(message) is Selection:
             self.session.select(message.target, message.selector, message.untag, message.answer)
-            self._flush_soon()
+            self._outflow.written()
         else:
             original(self, message, passage)
 

@@ -288,7 +288,7 @@ class Oracle(logging.Handler):
     def join(self, connection: Connection, name: str) -> End:
         end = self.ends[connection] = End(self, connection, name)
         self.living.append(end)
-        connection._tap = end
+        connection._tap = connection._outflow._tap = end
         self.tally.sessions += connection.dialled is not None
         return end
 

@@ -36,6 +36,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from hobgoblin.captp.shares import OWN_SHARE, Share
+from hobgoblin.captp.stats import OPEN
 from hobgoblin.errors import SessionFull
 from hobgoblin.refs import (
     BROKEN,
@@ -108,7 +109,8 @@ class Relays:
             SessionSevered, NotPassable: as for `Session.deliver`.
         """
         session = self._session
-        session._require_open()
+        if session.state is not OPEN:
+            raise session._not_open()
         target = message.target
         key = _promise_key(target)
         self._require_room(who, key)
@@ -204,7 +206,8 @@ class Relays:
         if self._answers.room(who) <= 0:
             raise self._refusal()
         first, written = exports.next, session._bytes_sent
-        session._require_open()
+        if session.state is not OPEN:
+            raise session._not_open()
         exports.most = len(exports) + exports.charges.share.room(who, len(exports))
         try:
             session._say(resolver, (verb, value))

@@ -53,5 +53,5 @@ cdef class Session(Speaker):
     @cython.locals(answers=dict)
     cpdef _handle_op_gc_answers(self, OpGcAnswers op)
     cpdef _require_room(self, bint asks)
-    cpdef _require_open(self)
+    cpdef _not_open(self)
     cpdef _write(self, object op)

@@ -322,7 +322,7 @@ class Session(Speaker):
             ValueError: the target did not come from this session.
         """
         if self.state is not OPEN:
-            self._require_open()
+            raise self._not_open()
         self._require_room(asks=answer is not None)
         try:
             if answer is None:
@@ -357,7 +357,8 @@ class Session(Speaker):
             NotPassable: the message is larger than the limits. Nothing has changed then.
             ValueError: the receiver did not come from this session.
         """
-        self._require_open()
+        if self.state is not OPEN:
+            raise self._not_open()
         self._require_room(asks=True)
         to = self._crossing.target(receiver)
         octets = self._encode(selector, self._argument_limits)
@@ -380,7 +381,7 @@ class Session(Speaker):
             ValueError: the resolver did not come from this session.
         """
         if self.state is not OPEN:
-            self._require_open()
+            raise self._not_open()
         self._exports.most = self._most_exports
         try:
             self._say(resolver, (verb, value))
@@ -400,7 +401,8 @@ class Session(Speaker):
             SessionSevered: the session is over, or not open yet.
             ValueError: the promise is none of this session's.
         """
-        self._require_open()
+        if self.state is not OPEN:
+            raise self._not_open()
         to = self._crossing.target(promise)
         if self._relays is not None:
             self._relays.asked(promise)
@@ -674,11 +676,9 @@ class Session(Speaker):
         self._refused += 1
         raise SessionFull(full)
 
-    def _require_open(self) -> None:
-        if self.state is HANDSHAKE:
-            raise SessionSevered("the session is not open yet")
-        if self.state is SEVERED:
-            raise SessionSevered("the session has ended")
+    def _not_open(self) -> SessionSevered:
+        yet = self.state is HANDSHAKE
+        return SessionSevered("the session is not open yet" if yet else "the session has ended")
 
     def _write(self, op: object) -> None:
         self._send(self._encode(op, self._limits))

@@ -428,7 +428,7 @@ class Vat(LocalHome):
     def _settle(self, answer: Promise[Any], result: object) -> None:
         """Resolve the answer of a turn; most often it belongs to this thread."""
         home = answer._at
-        if home is self or (isinstance(home, Vat) and home._host is self._host):
+        if isinstance(home, Vat) and home._host is self._host:
             answer._resolve_here(result)
         else:
             answer._resolve(result)
