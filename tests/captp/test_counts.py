@@ -108,6 +108,7 @@ def test_the_owner_is_woken_once_for_many_drops(pair, kept):
     pair.assert_clean()
 
 
+@pytest.mark.without_coverage
 def test_many_releases_are_cut_into_messages_that_every_peer_can_read(make_pair):
     pair, kept = make_pair(), []
     pair.b.object._behaviour = keep_in(kept)
@@ -349,9 +350,9 @@ def test_t29_chosen_positions_cost_what_others_cost(stranger, step):
     deliver = b"<10'op:deliver<11'desc:export0+>[]%d+f>"
     messages = b"".join(deliver % (number * step) for number in range(8000))
     peer = stranger()
-    start = time.perf_counter()
+    start = time.process_time()
     peer.session.receive_data(messages)
-    assert time.perf_counter() - start < 5.0  # it takes 0.1; colliding ones took a minute
+    assert time.process_time() - start < 5.0  # it takes 0.1; colliding ones took a minute
     assert peer.session.stats().answers == 8000
 
 
@@ -447,7 +448,9 @@ def silent(*args):
     return None
 
 
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize(
+    "block", [0, 1, *(pytest.param(n, marks=pytest.mark.without_coverage) for n in range(2, 20))]
+)
 def test_the_law_of_counts_holds_in_every_interleaving(make_pair, block):
     gc.disable()
     try:

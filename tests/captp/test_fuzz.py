@@ -178,7 +178,9 @@ def receive(make_pair, rng, role, messages, framing):
 
 @pytest.mark.parametrize("role", ["alice", "bob"])
 @pytest.mark.parametrize("mutate", [mutate_octets, mutate_messages, mutate_grammar])
-@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize(
+    "round_", [0, *(pytest.param(n, marks=pytest.mark.without_coverage) for n in range(1, ROUNDS))]
+)
 def test_t11_mutated_sessions_end_as_they_should(make_pair, said, role, mutate, round_):
     if not said:
         said.update(record(make_pair))
@@ -188,9 +190,9 @@ def test_t11_mutated_sessions_end_as_they_should(make_pair, said, role, mutate, 
         rng = random.Random(f"{role} {mutate.__name__} {seed}")
         messages = mutate(rng, said[peer])
         framing = (Framing.RAW, Framing.PREFIXED, Framing.MESSAGE)[seed % 3]
-        start = time.perf_counter()
+        start = time.process_time()
         side = receive(make_pair, rng, role, messages, framing)
-        assert time.perf_counter() - start < 5, seed
+        assert time.process_time() - start < 5, seed
         side.session.check()
         assert sum(side.tables) < 200, seed
         if side.session.state.value == "severed":
@@ -205,6 +207,7 @@ def test_t11_mutated_sessions_end_as_they_should(make_pair, said, role, mutate, 
     assert survived < PER_ROUND or mutate is not mutate_octets
 
 
+@pytest.mark.without_coverage
 @pytest.mark.skipif(__compiled__, reason="the compiled form reads all octet by octet")
 @pytest.mark.parametrize("mutate", [mutate_octets, mutate_messages, mutate_grammar])
 def test_it_is_the_same_whether_calls_are_read_at_once(make_pair, said, monkeypatch, mutate):

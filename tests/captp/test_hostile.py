@@ -226,9 +226,9 @@ def test_t3_huge_lengths_end_the_session_before_anything_is_kept(stranger):
 
 def test_t4_huge_integers_end_the_session(stranger):
     peer = stranger()
-    start = time.perf_counter()
+    start = time.process_time()
     peer.assert_aborted(deliver(b"9" * 1_000_000 + b"+"))
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_a_message_over_the_limit_ends_the_session(stranger):

@@ -171,6 +171,7 @@ def test_nothing_grows_with_what_has_gone():
     assert len(exports) == 1
 
 
+@pytest.mark.without_coverage
 def test_one_object_of_each_page_takes_no_more_than_what_is_said_of_it():
     pages = 4000
     targets = [ref() for _ in range(pages)]

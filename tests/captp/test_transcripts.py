@@ -129,6 +129,7 @@ def outcome_of(peer):
     return events, peer.session.data_to_send(), peer.session.stats()
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("framing", STREAMS)
 def test_t10_messages_may_be_cut_at_any_octet(stranger, framing):
     stream = b"".join(record_of(stranger, framing))

@@ -57,6 +57,8 @@ class End:
         self.opened = False
         self.received_last: int | None = None  # how many messages it had received when it was severed
         self.granted: set[tuple[int, int]] = set()
+        self.seen: object = None  # the state in which it was checked last,
+        self.seen_with: object = None  # and that in which it was checked together with the other end
         self._other: End | None = None
         self._linked = False
 
@@ -71,6 +73,14 @@ class End:
                     if end is not transport:
                         self._other = self.oracle.ends.get(end._channel._handler)
         return self._other
+
+    def state(self) -> tuple[object, ...]:
+        """Return what is another one as soon as there is something new to check: it costs much less."""
+        session = self.session
+        return (
+            *(session.state, session._bytes_received, session._received, session._sent, len(session._out)),
+            *(session._crossing.sizes(), session._awaited, len(session._listeners)),
+        )
 
     def sent(self, message: bytes) -> None:
         oracle = self.oracle

@@ -127,6 +127,7 @@ def streams():
             yield Framing.PREFIXED, framed, rng.choice((len(framed), rng.randrange(len(framed) + 1)))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("table", TABLES, ids=["records", "messages", "at once"])
 def test_calls_read_at_once_are_read_as_octet_by_octet(table, monkeypatch):
     cases = [(octets, kind, limits, table, cut) for kind, octets, cut in streams() for limits in LIMITS]
@@ -162,6 +163,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.without_coverage
 @given(
     args=st.lists(VALUES, max_size=6).map(tuple),
     limits=st.builds(

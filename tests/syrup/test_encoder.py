@@ -204,6 +204,7 @@ class TestEncoders:
         with pytest.raises(TypeError, match="bytes or a Record, not int"):
             encode(Point(5, 0), encoders={Point: lambda _: 5})  # type: ignore[dict-item, return-value]
 
+    @pytest.mark.without_coverage
     def test_a_list_that_grows_meanwhile(self) -> None:
         growing: list[object] = [None]
 

@@ -18,6 +18,7 @@ TIGHTER = Limits(message_bytes=40, depth=2, elements=6, integer_digits=1, length
 UNEVEN = Limits(message_bytes=200, depth=4, elements=30, integer_digits=2, length_digits=5)
 
 
+@pytest.mark.without_coverage
 def test_every_prefix_waits_and_every_split_gives_the_same(messages: list[bytes]) -> None:
     assert len(messages) >= 1000
     for octets in messages:
@@ -33,6 +34,7 @@ def test_every_prefix_waits_and_every_split_gives_the_same(messages: list[bytes]
             assert decoder.next() is NEED_MORE
 
 
+@pytest.mark.without_coverage
 def test_no_prefix_is_a_message(messages: list[bytes]) -> None:
     for octets in messages[:300]:
         for cut in range(len(octets)):
@@ -64,6 +66,7 @@ def test_feeding_far_ahead_of_reading(messages: list[bytes]) -> None:
     assert decoder.next() is NEED_MORE
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(
     "limits", [DEFAULT_LIMITS, TIGHT, TIGHTER, UNEVEN], ids=["usual", "tight", "tighter", "uneven"]
 )
@@ -87,6 +90,7 @@ def test_wrong_input_fails_alike_at_every_cut(
     assert refused > 1000
 
 
+@pytest.mark.without_coverage
 def test_decode_and_decoder_accept_the_same(mutants: list[bytes], read: Read) -> None:
     accepted = 0
     for octets in mutants:
@@ -116,6 +120,7 @@ def test_sets_are_compared_across_cuts(size: int, read: Read) -> None:
         assert (whole[1] is not None) == problems
 
 
+@pytest.mark.without_coverage
 def test_a_long_message_one_octet_at_a_time() -> None:
     value = (b"x" * 100_000, 10**4299, "é" * 20_000, tuple(range(10_000)), {"k": b"y" * 20_000})
     octets = encode(value)
@@ -126,6 +131,7 @@ def test_a_long_message_one_octet_at_a_time() -> None:
     assert decoder.next() == value
 
 
+@pytest.mark.without_coverage
 def test_an_endless_integer_one_octet_at_a_time() -> None:
     limits = Limits(integer_digits=200_000)
     decoder = Decoder(limits=limits)
@@ -287,6 +293,7 @@ def test_constructors_make_the_values() -> None:
     assert found == (("position", 5), [("position", 6)])
 
 
+@pytest.mark.without_coverage
 def test_symbols_are_shared_but_only_so_many() -> None:
     decoder = Decoder()
     decoder.feed(b"[5'hello5'hello]")
