@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from hobgoblin.refs import Home, LocalHome, LocalRef, Message, Promise, Ref, Site
-
-if TYPE_CHECKING:
-    from hobgoblin.vat.vat import Vat
 
 __all__ = ["Forwarding"]
 
@@ -36,7 +33,7 @@ class Forwarding(LocalHome):
         return self._home.send(target, args, site)
 
     def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
-        cast("Vat", self._home).send_only(target, args, site)
+        self._home.send_only(target, args, site)
 
     def select(
         self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
