@@ -1,4 +1,5 @@
 cimport cython
+from cpython.contextvars cimport get_value
 
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.vat.contracts cimport VatHost
@@ -10,9 +11,13 @@ cdef extern from "pythread.h":
     cpdef size_t get_ident "PyThread_get_thread_ident"()
 
 
-cdef object Shaped, _NOTHING, _running_home, _current_task
+cdef object Shaped, _NOTHING, _current_task, current_home
 cdef bint _EAGER
 cdef int BROKEN, FULFILLED
+
+cdef inline object _running_home():
+    return get_value(current_home)
+
 
 
 cdef class LoopHost(VatHost):
