@@ -77,7 +77,7 @@ class Home(Protocol):
         """Send from this home, within its open turn if there is one."""
         ...
 
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send without asking for an answer, as in `send`."""
         ...
 

@@ -34,6 +34,6 @@ class LocalHome:
         """Send from this home, within its open turn if there is one."""
         raise NotImplementedError
 
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send without asking for an answer, as in `send`."""
         raise NotImplementedError

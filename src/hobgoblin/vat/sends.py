@@ -65,7 +65,7 @@ def send_only(bound: Any, /) -> Any:
             args = with_keywords(args, kwargs)
         if verb is not None:
             args = with_verb(verb, args) if COMPILED else (verb,) + args  # noqa: RUF005 (half the time)
-        sender(target).send_only(target, args, call_site(CALLER))
+        sender(target).send_unanswered(target, args, call_site(CALLER))
 
     return send_it
 

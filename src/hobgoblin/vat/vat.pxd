@@ -25,7 +25,7 @@ cdef class Vat(LocalHome):
     @cython.locals(answer=Promise, message=Message, way=Ref)
     cpdef object send(self, object target, tuple args, object site)
     @cython.locals(message=Message, way=Ref)
-    cpdef send_only(self, object target, tuple args, object site)
+    cpdef send_unanswered(self, object target, tuple args, object site)
     cpdef effect(self, object effect)
     cpdef call_near(self, object target, tuple args, dict kwargs)
     cpdef _begin(self, LocalRef running)

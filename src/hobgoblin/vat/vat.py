@@ -281,7 +281,7 @@ class Vat(LocalHome):
             way._accept(message)
         return answer
 
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send to any reference without asking for an answer."""
         message = message_to(target, pass_arguments(args, self), None, self, site)
         if self._open and self._host.here():
