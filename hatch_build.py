@@ -7,7 +7,8 @@ Cython takes plain Python, but for a few things, which are changed in a copy of 
 a compiled class can be neither ``@final`` nor ``Generic``, its bases have no parameters, it has no use
 for slots that a dataclass makes, and must not have methods that are there for type checkers alone. A
 reference takes nearly all names for methods: the compiled class knows that before it has looked for an
-attribute, which takes four times as long when there is none.
+attribute, which takes four times as long when there is none. What a ``.pxd`` defines itself, as a ``cdef
+inline`` function, is left out of the module: there stand calls of Python's own C API.
 """
 
 from __future__ import annotations
@@ -131,6 +132,12 @@ def for_cython(text: str, declarations: str) -> str:
         "    def __getattribute__(self, name): return "
         "PyObject_GenericGetAttr(self, name) if _is_attribute(name) else _method_of(self, name)\n",
     )
+    text = text.replace(
+        "    # Compiled, here it is asked whether that is the innermost frame: see hatch_build.py.\n",
+        "    if depth == 0: return _innermost(called)\n",
+    )
+    for name in re.findall(r"^cdef inline \w+ (\w+)\(", declarations, flags=re.M):
+        text = re.sub(rf"^{name}: Final = .*$", "#", text, flags=re.M)
     # How instances are made is declared, but Cython asks the module for it: on the empty lines above a class.
     for how, name in re.findall(r"^(@cython\.\w+(?:\(\d+\))?)\ncdef class (\w+)", declarations, flags=re.M):
         text = re.sub(rf"\n\n\n((?:[@#].*\n)*class {name}\b)", rf"\n{how}\n@cython.cclass\n\1", text)

@@ -1,4 +1,5 @@
 cimport cython
+from cpython.contextvars cimport get_value
 
 from hobgoblin.refs.promise cimport Promise
 from hobgoblin.vat.contracts cimport VatHost
@@ -16,10 +17,13 @@ cdef extern from *:
 
 
 cdef set SHAPED_TAGS
-cdef object Shaped, _NOTHING, _running_home, _current_task
+cdef object Shaped, _NOTHING, _current_task, current_home
 cdef bint _EAGER
 cdef int BROKEN, FULFILLED
 cdef Py_ssize_t _MANY
+
+cdef inline object _running_home():
+    return get_value(current_home)
 
 
 cdef class LoopHost(VatHost):

@@ -133,8 +133,9 @@ class LoopHost(VatHost):
                 context.run(callback)
         finally:
             self._running = False
-            for context, callback in woken[done:]:
-                self.post_in(context, callback)
+            if done < len(woken):
+                for context, callback in woken[done:]:
+                    self.post_in(context, callback)
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
         if self._eager and self._loop.is_running():

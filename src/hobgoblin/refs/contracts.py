@@ -78,6 +78,10 @@ class Home(Protocol):
         """Send from this home, within its open turn if there is one."""
         ...
 
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+        """Send without asking for an answer, as in `send`."""
+        ...
+
     def select(
         self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None
     ) -> Promise[Any]:

@@ -7,3 +7,4 @@ cdef class LocalHome:
 
     cpdef accept(self, Message message)
     cpdef object send(self, object target, tuple args, object site)
+    cpdef send_unanswered(self, object target, tuple args, object site)

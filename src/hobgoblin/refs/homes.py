@@ -33,3 +33,7 @@ class LocalHome:
     def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
         """Send from this home, within its open turn if there is one."""
         raise NotImplementedError
+
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+        """Send without asking for an answer, as in `send`."""
+        raise NotImplementedError

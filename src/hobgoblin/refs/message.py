@@ -136,6 +136,7 @@ _CALLER: Final = CALLER
 
 def call_site(depth: int, called: Symbol | str | None = None) -> Site | None:
     """Return where the caller's caller stands; ``depth`` frames above this function's caller."""
+    # Compiled, here it is asked whether that is the innermost frame: see hatch_build.py.
     try:
         frame = _frame_at(depth + _CALLER)
     except ValueError:
@@ -167,6 +168,20 @@ def with_keywords(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[
         flat.append(Keyword(name.replace("_", "-")))
         flat.append(value)
     return tuple(flat)
+
+
+def with_verb(verb: object, args: tuple[object, ...]) -> tuple[object, ...]:
+    """Return arguments with a verb in front; for compiled code, where this is one tuple less than to add."""
+    count = len(args)
+    if count == 0:
+        return (verb,)
+    if count == 1:
+        return (verb, args[0])
+    if count == 2:
+        return (verb, args[0], args[1])
+    if count == 3:
+        return (verb, args[0], args[1], args[2])
+    return (verb, *args)
 
 
 _verbs: dict[str, Symbol] = {}

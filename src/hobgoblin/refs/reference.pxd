@@ -1,13 +1,19 @@
 cimport cython
 
+from cpython.contextvars cimport get_value
 from cpython.object cimport PyObject_GenericGetAttr
 
 from hobgoblin.refs.homes cimport LocalHome
 from hobgoblin.refs.inert cimport Inert
-from hobgoblin.refs.message cimport Message, call_site, verb_of
+from hobgoblin.refs.message cimport Message, call_site, verb_of, with_verb
 
 cdef Py_ssize_t CALLER
-cdef object _running_home
+cdef bint COMPILED
+cdef object current_home
+
+cdef inline object _running_home():
+    return get_value(current_home)
+
 
 
 cdef class Ref(Inert):

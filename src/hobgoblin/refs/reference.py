@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from hobgoblin.refs.contracts import Home, Sink, current_home
 from hobgoblin.refs.inert import Inert
-from hobgoblin.refs.message import CALLER, Message, call_site, verb_of, with_keywords
+from hobgoblin.refs.message import CALLER, Message, call_site, verb_of, with_keywords, with_verb
+from hobgoblin.values import COMPILED
 
 if TYPE_CHECKING:
     from hobgoblin.refs.promise import Promise
@@ -115,7 +116,8 @@ class BoundSend(Inert):
             args = with_keywords(args, kwargs)
         target = self._target
         verb = verb_of(self._name)
-        return sender(target).send(target, (verb,) + args, call_site(CALLER, verb))  # noqa: RUF005 (half the time)
+        args = with_verb(verb, args) if COMPILED else (verb,) + args  # noqa: RUF005 (half the time)
+        return sender(target).send(target, args, call_site(CALLER, verb))
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{name} can't be reached through {self!r}: {self._advice()}")

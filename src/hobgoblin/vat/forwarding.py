@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from hobgoblin.refs import Home, LocalHome, LocalRef, Message, Promise, Ref, Site
-
-if TYPE_CHECKING:
-    from hobgoblin.vat.vat import Vat
 
 __all__ = ["Forwarding"]
 
@@ -35,8 +32,8 @@ class Forwarding(LocalHome):
     def send(self, target: Ref, args: tuple[object, ...], site: Site | None) -> Promise[Any]:
         return self._home.send(target, args, site)
 
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
-        cast("Vat", self._home).send_only(target, args, site)
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+        self._home.send_unanswered(target, args, site)
 
     def select(
         self, promise: Promise[Any], selector: str | int, untag: bool, site: Site | None

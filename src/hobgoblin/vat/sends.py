@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from hobgoblin.errors import NotInVat
-from hobgoblin.refs import CALLER, Site, current_home, with_keywords
-from hobgoblin.refs.message import call_site, verb_of
+from hobgoblin.refs import CALLER, current_home, with_keywords
+from hobgoblin.refs.message import call_site, verb_of, with_verb
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import BoundSend, Ref, sender
-from hobgoblin.values import Symbol
+from hobgoblin.values import COMPILED, Symbol
 from hobgoblin.vat.actor import Actor
 from hobgoblin.vat.vat import Vat
 
@@ -64,19 +64,10 @@ def send_only(bound: Any, /) -> Any:
         if kwargs:
             args = with_keywords(args, kwargs)
         if verb is not None:
-            args = (verb,) + args  # noqa: RUF005 (half the time)
-        _send_only(target, args, call_site(CALLER))
+            args = with_verb(verb, args) if COMPILED else (verb,) + args  # noqa: RUF005 (half the time)
+        sender(target).send_unanswered(target, args, call_site(CALLER))
 
     return send_it
-
-
-def _send_only(target: Ref, args: tuple[object, ...], site: Site | None) -> None:
-    home = sender(target)
-    if isinstance(home, Vat):
-        vat = home
-        vat.send_only(target, args, site)
-    else:
-        cast("Vat", home).send_only(target, args, site)
 
 
 @overload

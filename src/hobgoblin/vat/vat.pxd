@@ -14,7 +14,7 @@ cdef object Nobody, _COROUTINE
 
 cdef class Vat(LocalHome):
     cdef object __weakref__
-    cdef public object name, _put, _clock, _context, _queue, _held, _stepping, _dependents, _journal, _ended, _left_behind
+    cdef public object name, _put, _take, _run_turns, _clock, _context, _queue, _held, _stepping, _dependents, _journal, _ended, _left_behind
     cdef public double _slice, _slow
     cdef public dict _stretches
     cdef public bint _awake, _draining, _stopped, _failing, _open, _recording
@@ -25,15 +25,16 @@ cdef class Vat(LocalHome):
     @cython.locals(answer=Promise, message=Message, way=Ref)
     cpdef object send(self, object target, tuple args, object site)
     @cython.locals(message=Message, way=Ref)
-    cpdef send_only(self, object target, tuple args, object site)
+    cpdef send_unanswered(self, object target, tuple args, object site)
     cpdef effect(self, object effect)
     cpdef call_near(self, object target, tuple args, dict kwargs)
     cpdef _begin(self, LocalRef running)
-    @cython.locals(message=Message, target=Ref, effects=list)
+    @cython.locals(message=Message, target=Ref, near=LocalRef, effects=list)
     cpdef _commit(self)
     cpdef _abandon(self)
     cpdef _settle(self, Promise answer, object result)
     cpdef _enqueue(self, object job)
+    @cython.locals(host=VatHost)
     cpdef _wake(self)
     @cython.locals(before=double, end=double, now=double)
     cpdef _drain(self)

@@ -89,6 +89,8 @@ class Vat(LocalHome):
         self._context.run(current_home.set, self)
         self._queue: deque[Message | Job] = deque()
         self._put = self._queue.append
+        self._take = self._queue.popleft
+        self._run_turns = self._drain
         # The queue is being drained, or will be without further ado.
         self._awake = False
         self._draining = False
@@ -279,7 +281,7 @@ class Vat(LocalHome):
             way._accept(message)
         return answer
 
-    def send_only(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
+    def send_unanswered(self, target: Ref, args: tuple[object, ...], site: Site | None) -> None:
         """Send to any reference without asking for an answer."""
         message = message_to(target, pass_arguments(args, self), None, self, site)
         if self._open and self._host.here():
@@ -415,7 +417,11 @@ class Vat(LocalHome):
                 if type(effect) is Message:
                     message = effect
                     target = message.target
-                    target._accept(message)
+                    if type(target) is LocalRef:  # a call less
+                        near = target
+                        near._vat.accept(message)
+                    else:
+                        target._accept(message)
                 else:
                     effect.dispatch()
 
@@ -455,8 +461,9 @@ class Vat(LocalHome):
             self._fail_waiting()
             return
         self._awake = True
+        host = self._host
         try:
-            self._host.post_in(self._context, self._drain)
+            host.post_in(self._context, self._run_turns)
         except RuntimeError:
             # The loop is closed for good, and with it this vat.
             self._stop_here(closed=True)
@@ -493,7 +500,7 @@ class Vat(LocalHome):
     def _drain(self) -> None:
         """Run turns until the queue is empty or the time slice is used up."""
         queue = self._queue
-        take = queue.popleft
+        take = self._take
         clock = self._clock
         before = clock()
         end = before + self._slice
@@ -535,7 +542,7 @@ class Vat(LocalHome):
         """
         if self._queue and not self._draining and not self._open and self._held is None:
             self._awake = True
-            self._context.run(self._drain)
+            self._context.run(self._run_turns)
         elif expected:
             self._awake = False
             if self._queue:
