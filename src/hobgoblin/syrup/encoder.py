@@ -178,7 +178,7 @@ class Writer:
     def _outermost(self, value: object) -> bool:
         """Write the value itself, as `_items` would; but a container without a tuple around it."""
         if COMPILED and type(value) is tuple and self._left and self._ceiling:
-            written = self._simple_first(value)
+            written = self._simple_first(value)  # pyright: ignore[reportUnknownArgumentType]
         else:
             kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
             if kind in _ATOMS or not self._left:
@@ -190,7 +190,7 @@ class Writer:
                 self._count(len(inner))
                 self.out.put(inner)
         if not written:
-            self._halted.append(((value,), 1, None, b""))
+            self._halted.append(((value,), 1, None, b""))  # pyright: ignore[reportUnknownArgumentType]
         return written
 
     def _simple_first(self, values: tuple[object, ...]) -> bool:
