@@ -175,14 +175,14 @@ class Writer:
         except NoForm as wrong:
             raise SyrupError(str(wrong), path=join_steps(wrong.steps[::-1])) from None
 
-    def _outermost(self, value: object) -> bool:
+    def _outermost(self, value: Any) -> bool:
         """Write the value itself, as `_items` would; but a container without a tuple around it."""
-        if COMPILED and type(value) is tuple and self._left and self._ceiling:
-            written = self._simple_first(value)  # pyright: ignore[reportUnknownArgumentType]
+        kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if COMPILED and kind is tuple and self._left and self._ceiling:
+            written = self._simple_first(value)
+        elif kind in _ATOMS or not self._left:
+            return self._items((value,), 0, None, b"", 0)
         else:
-            kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
-            if kind in _ATOMS or not self._left:
-                return self._items((value,), 0, None, b"", 0)
             self._left -= 1
             inner = self._inner(value, 0)
             written = inner is not False
@@ -190,7 +190,7 @@ class Writer:
                 self._count(len(inner))
                 self.out.put(inner)
         if not written:
-            self._halted.append(((value,), 1, None, b""))  # pyright: ignore[reportUnknownArgumentType]
+            self._halted.append(((value,), 1, None, b""))
         return written
 
     def _simple_first(self, values: tuple[object, ...]) -> bool:
