@@ -42,7 +42,7 @@ cdef class LoopHost(VatHost):
 
 
 cdef class _Sleeper(ReferenceType):
-    cdef public object context, loop
+    cdef public object context, loop, task
 
     cpdef settled(self, Promise promise)
 

@@ -338,13 +338,15 @@ async def _stopping(vats: WeakKeyDictionary[Vat, None]) -> AsyncGenerator[None]:
 class _Sleeper(ReferenceType[_Future]):
     """Tells a future how a promise of its own thread has settled.
 
-    A weak reference: only those who wait hold the future. When they have left, however they did, it is dead.
+    A weak reference: it is dead when whoever waited has left, however that came about. And the other way
+    round, nobody but this may hold the task that waits: loops hold theirs weakly.
     """
 
-    __slots__ = ("context", "loop")
+    __slots__ = ("context", "loop", "task")
 
     loop: asyncio.AbstractEventLoop
     context: Context | None
+    task: object
 
     def settled(self, promise: Promise[Any]) -> None:
         future = self()
@@ -372,6 +374,7 @@ def _forget_gone(promise: Promise[Any]) -> None:
 def _asleep(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> _Sleeper:
     sleeper = _Sleeper.__new__(_Sleeper, future)
     sleeper.loop = loop
+    sleeper.task = _current_task(loop)
     # Values with a tag become instances as if whoever waits had asked for it.
     sleeper.context = copy_context() if SHAPED_TAGS else None
     return sleeper

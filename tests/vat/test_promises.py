@@ -745,6 +745,25 @@ class TestAwaiting:
 
         run(main)
 
+    def test_a_task_that_nobody_holds_gets_its_answer(self, run: Any) -> None:
+        async def main(vat: Vat) -> None:
+            promise, resolver = await vat.run(new_promise)
+            seen: list[object] = []
+
+            async def wait() -> None:
+                seen.append(await promise)
+
+            asyncio.create_task(wait())  # noqa: RUF006 - that is the point
+            asyncio.ensure_future(promise).add_done_callback(lambda done: seen.append(done.result()))
+            await asyncio.sleep(0)
+            gc.collect()
+            await resolver.fulfill("there")
+            while len(seen) < 2:  # noqa: ASYNC110 - what comes next, comes through the loop
+                await asyncio.sleep(0)
+            assert seen == ["there", "there"]
+
+        run(main)
+
     def test_settled_and_cancelled_at_once(self, run: Any) -> None:
         async def main(vat: Vat) -> None:
             promise, resolver = await vat.run(new_promise)

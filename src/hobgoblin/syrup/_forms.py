@@ -73,7 +73,7 @@ class NoForm(Exception):
 class RecordForm:
     """An entry of `Encoders`: a record of attributes of an instance, in this order.
 
-    Subclasses may read the attributes of a class of theirs in a shorter way.
+    Those of our own messages derive from it, and read the attributes in a shorter way; nobody else is to.
     """
 
     __slots__ = ("_attributes", "_single", "head", "label")
