@@ -34,9 +34,12 @@ __all__ = ["Alarm", "HandledSignals", "LoopHost", "VatThread", "host_of", "spawn
 logger = logging.getLogger("hobgoblin.loops")
 
 _running_home: Final = current_home.get
-_current_task: Final = asyncio.current_task
-
 _EAGER: Final = sys.version_info >= (3, 12)
+
+# Up to Python 3.11 it is a function in Python that looks into this, and takes a thousand instructions for it.
+_current_task: Final[Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None]] = (
+    asyncio.current_task if _EAGER else cast("Any", asyncio.tasks)._current_tasks.get
+)
 
 _NOTHING: Final = object()
 
