@@ -53,7 +53,6 @@ from hobgoblin.netlayers import Channel
 from hobgoblin.outflow import Outflow
 from hobgoblin.passages import TOO_MUCH, Origin, Passage, bare, local_target
 from hobgoblin.refs import BROKEN, FULFILLED, ROUTE_RELAY, ROUTE_SELECTED, Follower, Relay, Watcher
-from hobgoblin.refs.contracts import is_gone
 from hobgoblin.refs.message import Message, message_to
 from hobgoblin.refs.promise import Promise, promise_of
 from hobgoblin.refs.reference import LocalRef, Ref, RemoteRef
@@ -291,13 +290,12 @@ class Connection(Origin):
         self._host.post(self._deliver, message)
 
     def listen(self, promise: Promise[Any]) -> None:
-        listeners = [each for each in promise._listeners or () if not is_gone(each)]
-        first = listeners[0] if listeners else None
+        first = promise._listeners[0] if promise._listeners else None
         if type(first) is Report and first.connection is not self and self.session.state is OPEN:
             passage = Passage(first.connection, first.ticket)
             if not self.session.relays.listen(promise, first.connection.who, passage):
                 first.connection.exceed(TOO_MUCH)
-                if len(listeners) == 1:
+                if promise._listeners == [first]:
                     promise._listeners = None  # the next one asks
                     return
         try:

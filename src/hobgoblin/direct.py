@@ -24,7 +24,6 @@ from hobgoblin.loops import host_of
 from hobgoblin.netlayers.files import ReadableFile, WritableFile
 from hobgoblin.netlayers.wrap import wrap_files, wrap_socket, wrap_streams
 from hobgoblin.refs import Follower, Promise, Ref, RemoteRef
-from hobgoblin.refs.contracts import is_gone
 from hobgoblin.sturdyrefs import Bootstrap, Registry
 from hobgoblin.syrup import Framing
 from hobgoblin.taps import Tap
@@ -309,7 +308,7 @@ def _begin(
             fail(error)
 
     def fail(error: Exception) -> None:
-        if all(map(is_gone, remote._listeners or ())) and not remote._queue:
+        if not remote._listeners and not remote._queue:
             remote._heard = False  # if nobody looks, it is to be reported
         remote._break_here(error)
 

@@ -20,7 +20,6 @@ cdef set SHAPED_TAGS
 cdef object Shaped, _NOTHING, _current_task, current_home
 cdef bint _EAGER
 cdef int BROKEN, FULFILLED
-cdef Py_ssize_t _MANY
 
 cdef inline object _running_home():
     return get_value(current_home)
@@ -43,15 +42,14 @@ cdef class LoopHost(VatHost):
 
 cdef class _Sleeper(ReferenceType):
     cdef public object context, loop, task
+    cdef public Promise promise
 
     cpdef settled(self, Promise promise)
 
 
 @cython.locals(sleeper=_Sleeper)
-cdef _Sleeper _asleep(object future, object loop)
+cdef _Sleeper _asleep(object future, object loop, Promise promise)
 cdef object _future_for(LoopHost host, Promise promise)
-@cython.locals(listeners=list)
-cdef _forget_gone(Promise promise)
 cdef _fail(object future, object error)
 
 

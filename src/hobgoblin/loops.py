@@ -22,7 +22,7 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary
 from hobgoblin.errors import VatStopped
 from hobgoblin.forking import FORKED, keep, let_go, tell_at_fork
 from hobgoblin.refs import BROKEN, FULFILLED, PENDING, Home, current_home
-from hobgoblin.refs.contracts import is_gone
+from hobgoblin.refs.contracts import Listener
 from hobgoblin.refs.promise import Promise
 from hobgoblin.values import SHAPED_TAGS, Shaped
 from hobgoblin.vat.contracts import VatHost
@@ -44,8 +44,6 @@ _current_task: Final[Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | N
 _NOTHING: Final = object()
 
 _Future: TypeAlias = asyncio.Future[Any]
-
-_MANY: Final = 16
 
 
 @final
@@ -198,8 +196,7 @@ def _future_for(host: LoopHost, promise: Promise[Any]) -> asyncio.Future[Any] | 
     if not loop.is_running():
         return None
     future: asyncio.Future[Any] = loop.create_future()
-    _forget_gone(promise)
-    promise._listen(_asleep(future, loop))
+    promise._listen(_asleep(future, loop, promise))
     return future
 
 
@@ -214,10 +211,7 @@ def _waiting(host: LoopHost, promise: Promise[Any]) -> Generator[Any, None, Any]
             yield from waiter.future
         except BaseException:
             # Cancelled, or the awaiting coroutine is being closed, perhaps by the collector.
-            if host.here():
-                promise._unlisten(waiter)
-            else:
-                host.post(promise._unlisten, waiter)
+            _unlisten(promise, waiter)
             raise
     value = _outcome(promise)
     if value is _NOTHING:
@@ -341,14 +335,15 @@ async def _stopping(vats: WeakKeyDictionary[Vat, None]) -> AsyncGenerator[None]:
 class _Sleeper(ReferenceType[_Future]):
     """Tells a future how a promise of its own thread has settled.
 
-    A weak reference: it is dead when whoever waited has left, however that came about. And the other way
-    round, nobody but this may hold the task that waits: loops hold theirs weakly.
+    A weak reference: it dies when whoever waited has left, however that came about, and then listens no more.
+    And the other way round, nobody but this may hold the task that waits: loops hold theirs weakly.
     """
 
-    __slots__ = ("context", "loop", "task")
+    __slots__ = ("context", "loop", "promise", "task")
 
     loop: asyncio.AbstractEventLoop
     context: Context | None
+    promise: Promise[Any]
     task: object
 
     def settled(self, promise: Promise[Any]) -> None:
@@ -367,16 +362,23 @@ class _Sleeper(ReferenceType[_Future]):
             return  # cancelled, or the loop is closed: nobody waits any more
 
 
-def _forget_gone(promise: Promise[Any]) -> None:
-    """Drop the listeners of those who have left, each time that they have doubled in number."""
-    listeners = promise._listeners
-    if listeners is not None and len(listeners) >= _MANY and not len(listeners) & (len(listeners) - 1):
-        promise._listeners = [each for each in listeners if not is_gone(each)]
+def _left(sleeper: Any) -> None:
+    _unlisten(sleeper.promise, sleeper)
 
 
-def _asleep(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> _Sleeper:
-    sleeper = _Sleeper.__new__(_Sleeper, future)
+def _unlisten(promise: Promise[Any], listener: Listener) -> None:
+    """Forget a listener. Any thread."""
+    host = promise._at.host
+    if host.here():
+        promise._unlisten(listener)
+    else:
+        host.post(promise._unlisten, listener)
+
+
+def _asleep(future: _Future, loop: asyncio.AbstractEventLoop, promise: Promise[Any]) -> _Sleeper:
+    sleeper = _Sleeper.__new__(_Sleeper, future, _left)
     sleeper.loop = loop
+    sleeper.promise = promise
     sleeper.task = _current_task(loop)
     # Values with a tag become instances as if whoever waits had asked for it.
     sleeper.context = copy_context() if SHAPED_TAGS else None

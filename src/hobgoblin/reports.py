@@ -8,7 +8,7 @@ from hobgoblin.captp import BREAK, FULFILL
 from hobgoblin.captp.quotas import Ticket
 from hobgoblin.passages import Origin
 from hobgoblin.refs import PENDING
-from hobgoblin.refs.contracts import Reporter, is_gone
+from hobgoblin.refs.contracts import Reporter
 from hobgoblin.refs.promise import Promise
 from hobgoblin.refs.reference import Ref
 from hobgoblin.values import ErrorValue
@@ -68,7 +68,5 @@ def report_when_settled(connection: Origin, target: Ref, resolver: Ref, ticket: 
 
 def is_passed_on(promise: Promise[Any]) -> bool:
     """Tell whether a promise is another peer's: what its value means is between that and who gave it."""
-    for listener in promise._listeners or ():
-        if not is_gone(listener):
-            return type(listener) is Report
-    return False
+    listeners = promise._listeners
+    return listeners is not None and len(listeners) > 0 and type(listeners[0]) is Report

@@ -712,7 +712,7 @@ class TestAwaiting:
 
     @pytest.mark.parametrize("place", ["here", "elsewhere"])
     @pytest.mark.parametrize("how", ["cancel", "timeout", "close"])
-    def test_cancelled_awaits_leave_hardly_a_listener(self, run: Any, place: str, how: str) -> None:
+    def test_a_cancelled_await_leaves_no_listener(self, run: Any, place: str, how: str) -> None:
         async def main(vat: Vat) -> None:
             async with VatThread() as thread:
                 home = vat if place == "here" else thread
@@ -724,7 +724,7 @@ class TestAwaiting:
                 async def wait() -> None:
                     await promise
 
-                for _ in range(40):
+                for _ in range(10):
                     if how == "close":
                         coroutine = wait()
                         coroutine.send(None)
@@ -739,7 +739,7 @@ class TestAwaiting:
                         with pytest.raises(TimeoutError):
                             await asyncio.wait_for(wait(), 0.001)
                 await home.run(lambda: None)
-                assert len(promise._listeners or []) < 20
+                assert len(promise._listeners or []) == 1
                 await resolver.fulfill(1)
                 assert await kept == 1
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import ReferenceType
 
 from hobgoblin.errors import SessionSevered
 from hobgoblin.values import Symbol
@@ -142,17 +141,9 @@ class Watcher(Protocol):
 
 
 class Listener(Protocol):
-    """Told once that a promise has settled, in the thread of the promise; must not raise.
-
-    One may be a weak reference to whom it tells: if that is gone, so is the listener.
-    """
+    """Told once that a promise has settled, in the thread of the promise; must not raise."""
 
     def settled(self, promise: Promise[Any]) -> None: ...
-
-
-def is_gone(listener: object) -> bool:
-    """Tell whether whom a listener tells is not there any more."""
-    return isinstance(listener, ReferenceType) and listener() is None
 
 
 class Reporter:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, cast, final
 
 from hobgoblin.refs import FULFILLED, ROUTE_SELECTED, Follower, Host, Message, Promise, Selection, place_of
-from hobgoblin.refs.contracts import is_gone
 from hobgoblin.values import Symbol
 from hobgoblin.vat.vat import Vat
 
@@ -88,7 +87,7 @@ def pending(*, older_than: float = 0.0) -> list[PendingPromise]:
 def _entry(promise: Promise[Any], message: Message | None, now: float) -> PendingPromise | None:
     site = promise._site
     home = promise._at
-    listeners = [each for each in tuple(promise._listeners or ()) if not is_gone(each)]
+    listeners = tuple(promise._listeners or ())
     route = promise._route
     if promise._state >= FULFILLED or site is None or not isinstance(home, Vat):
         return None
